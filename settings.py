@@ -65,7 +65,9 @@ class Settings:
                 raise SettingsError("PII_HASH_KEY: at least 16 characters are needed")
             return value.encode()
         if self.warehouse_target == "redshift":
-            raise SettingsError("PII_HASH_KEY: required when WAREHOUSE_TARGET=redshift (set it from a secrets store)")
+            raise SettingsError(
+                "PII_HASH_KEY: required when WAREHOUSE_TARGET=redshift (set it from a secrets store)"
+            )
         path = self.data_dir / "pii_hash_key"
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
@@ -94,10 +96,14 @@ def _redshift(env: Mapping[str, str]) -> Redshift:
     if missing:
         raise SettingsError(f"{', '.join(missing)}: required when WAREHOUSE_TARGET=redshift")
     if not env["S3_STAGING_URI"].startswith("s3://"):
-        raise SettingsError(f"S3_STAGING_URI: {env['S3_STAGING_URI']!r} is not allowed (allowed: s3://bucket/prefix)")
+        raise SettingsError(
+            f"S3_STAGING_URI: {env['S3_STAGING_URI']!r} is not allowed (allowed: s3://bucket/prefix)"
+        )
     sslmode = env.get("REDSHIFT_SSLMODE") or "verify-ca"
     if sslmode not in ("verify-ca", "verify-full", "require", "disable"):
-        raise SettingsError(f"REDSHIFT_SSLMODE: {sslmode!r} (allowed: verify-ca, verify-full, require, disable)")
+        raise SettingsError(
+            f"REDSHIFT_SSLMODE: {sslmode!r} (allowed: verify-ca, verify-full, require, disable)"
+        )
     return Redshift(
         host=env["REDSHIFT_HOST"],
         port=_port(env),
@@ -126,13 +132,17 @@ def load_settings(env: Mapping[str, str] | None = None) -> Settings:
     landing = env.get("LANDING_URI") or ".data/landing"
     if "://" in landing:
         if not re.match(r"^s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](/.*)?$", landing):
-            raise SettingsError(f"LANDING_URI: {landing!r} is not allowed (allowed: a folder, or s3://bucket/prefix)")
+            raise SettingsError(
+                f"LANDING_URI: {landing!r} is not allowed (allowed: a folder, or s3://bucket/prefix)"
+            )
         landing = landing.rstrip("/")
     else:
         landing = str(_absolute(landing))
     brand = env.get("BRAND_ID") or "swiftpod"
     if not _BRAND.match(brand):
-        raise SettingsError(f"BRAND_ID: {brand!r} is not allowed (allowed: lower-case letters, digits, _ and -)")
+        raise SettingsError(
+            f"BRAND_ID: {brand!r} is not allowed (allowed: lower-case letters, digits, _ and -)"
+        )
     paths = {}
     for name, default in (
         ("WAREHOUSE_PATH", ".data/warehouse.duckdb"),
@@ -144,7 +154,9 @@ def load_settings(env: Mapping[str, str] | None = None) -> Settings:
             raise SettingsError(f"{name}: {text!r} is not allowed (allowed: a path on this machine)")
         paths[name] = _absolute(text)
     if paths["WAREHOUSE_PATH"] == paths["SERVING_PATH"]:
-        raise SettingsError("SERVING_PATH: must differ from WAREHOUSE_PATH (readers never open the warehouse file)")
+        raise SettingsError(
+            "SERVING_PATH: must differ from WAREHOUSE_PATH (readers never open the warehouse file)"
+        )
     for name in ("WAREHOUSE_PATH", "SERVING_PATH"):
         if paths[name].is_dir():
             raise SettingsError(f"{name}: {str(paths[name])!r} is a folder (allowed: the path of a file)")

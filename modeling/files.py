@@ -103,11 +103,15 @@ class OutputDir:
 
     def csv(self, name: str, frame: pd.DataFrame) -> None:
         """Write a frame as CSV (no index; floats with 12 significant digits, so reruns are equal byte for byte)."""
-        frame.to_csv(self.file(name), index=False, float_format="%.12g", date_format="%Y-%m-%d", lineterminator="\n")
+        frame.to_csv(
+            self.file(name), index=False, float_format="%.12g", date_format="%Y-%m-%d", lineterminator="\n"
+        )
 
     def json(self, name: str, value: Any) -> None:
         """Write a value as JSON; NaN and infinities become null."""
-        self.file(name).write_text(json.dumps(_plain(value), indent=2, sort_keys=False, allow_nan=False) + "\n")
+        self.file(name).write_text(
+            json.dumps(_plain(value), indent=2, sort_keys=False, allow_nan=False) + "\n"
+        )
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
