@@ -22,6 +22,8 @@ from modeling.progress import progress
 from settings import Settings, load_settings
 
 DATE_COLUMNS = {"as_of_date", "window_start", "window_end"}
+#: Depth of the dependencies between jobs, which the DAG's waves mirror.
+MAX_WAVES = 3
 TIME_COLUMNS = {"started_at", "finished_at"}
 
 
@@ -118,6 +120,9 @@ def take_snapshot(settings: Settings, jobs: list[str]) -> Path:
         (temporary / "manifest.json").write_text(text)
         final = settings.runs_dir / hashlib.sha256(text.encode()).hexdigest()[:16]
         if not (final / "manifest.json").is_file():
+            snapshot = runner.Snapshot(temporary)
+            plans = [runner.plan(snapshot, wave, jobs) for wave in range(MAX_WAVES)]
+            (temporary / "plan.json").write_text(json.dumps(plans))
             os.replace(temporary, final)
         return final
     finally:

@@ -47,6 +47,7 @@ RUN_TABLES: dict[str, dict[str, str]] = {
         "as_of_date": "date",
         "marts_rows": "bigint",
         "code_version": "varchar(64)",
+        "source_hash": "varchar(64)",
     },
 }
 

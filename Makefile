@@ -1,0 +1,79 @@
+# Everything a newcomer needs: `make demo`, then `make dashboard`. Each target says its address or result.
+SHELL := /bin/bash
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+# One BLAS thread per process: work is spread over processes, and results stay the same to the last bit.
+export OMP_NUM_THREADS ?= 1
+export OPENBLAS_NUM_THREADS ?= 1
+export DO_NOT_TRACK := 1
+export DBT_SEND_ANONYMOUS_USAGE_STATS := false
+
+.PHONY: help demo test test-slow test-redshift test-browser test-e2e lint dashboard airflow api docs stop bench clean install bayes
+
+help: ## list the targets
+	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
+
+# The environment: an installer from PyPI, then exactly what uv.lock says.
+$(VENV)/.installed: uv.lock pyproject.toml
+	@echo "Installing from uv.lock into $(VENV) ..."
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check "uv>=0.5"
+	@VIRTUAL_ENV=$(CURDIR)/$(VENV) $(BIN)/uv sync --frozen --quiet --inexact --python $(BIN)/python
+	@touch $@
+
+install: $(VENV)/.installed ## make the environment
+
+demo: install ## the whole path on a made-up world: partner files to budget decisions
+	@$(BIN)/python -m demo run
+
+airflow: install ## start Airflow and say its address
+	@$(BIN)/python -m demo up
+
+stop: ## stop everything that these targets started
+	@if [ -x $(BIN)/python ]; then $(BIN)/python -m demo stop; else echo "nothing is installed, nothing runs"; fi
+
+dashboard: install ## the dashboard over the published marts
+	@$(BIN)/python -m demo dashboard
+
+api: install ## the read-only REST API over the published marts
+	@$(BIN)/python -m demo api
+
+docs: install ## the dbt documentation site
+	@$(BIN)/python -m demo docs
+
+lint: install ## ruff, sqlfluff, mypy strict, the walls between the rooms
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/sqlfluff lint --processes 2 --disable-progress-bar dbt/models dbt/tests
+	@echo "lint: clean"
+
+test: install ## the whole suite that needs no system package
+	$(BIN)/pytest -n 2 --dist loadfile -m "not slow and not browser and not redshift and not celery and not e2e" --durations=10
+	@echo "Left out here, each with its own command: browser (make test-browser: Debian's chromium),"
+	@echo "redshift (make test-redshift: minutes), e2e (make test-e2e: the whole pipeline), slow (make test-slow), celery (redis-server)."
+
+test-slow: install ## the long forms of the quick tests
+	$(BIN)/pytest -n 2 --dist loadfile -m slow --durations=10
+
+test-redshift: install ## the dbt project and the loaders on the Redshift-dialect stand-in
+	$(BIN)/pytest tests/redshift -m redshift --durations=10
+
+test-browser: install ## the dashboard in a real Chromium (apt-get install chromium)
+	$(BIN)/pytest tests/browser -m browser --durations=10
+
+test-e2e: install ## the whole pipeline: kills, hostile files, second runs
+	$(BIN)/pytest tests/e2e -m e2e --durations=10
+
+bench: install ## speed and accuracy, side by side with peers where they install
+	$(BIN)/python -m benchmarks
+
+bayes: ## the optional Bayesian comparison, in an environment of its own
+	@test -x .venv-bayes/bin/python || $(PYTHON) -m venv .venv-bayes
+	@.venv-bayes/bin/python -m pip install --quiet --disable-pip-version-check "uv>=0.5"
+	@UV_PROJECT_ENVIRONMENT=.venv-bayes .venv-bayes/bin/uv sync --frozen --quiet --extra bayes --no-default-groups --python .venv-bayes/bin/python
+
+clean: stop ## forget the demo's data (landing zone, warehouse, runs), keep the environment
+	rm -rf .data dbt/target dbt/logs

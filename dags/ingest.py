@@ -1,0 +1,45 @@
+"""Partner files into raw tables, one mapped task per feed family."""
+
+from __future__ import annotations
+
+from airflow.sdk import dag, task
+from common import DAG_ARGS, RAW, WRITER_POOL, command, mapped_command, run_json, words
+
+DOC = """
+### ingest
+Loads what is new in the landing zone. Each file becomes raw rows, quarantine rows and one ledger row in one
+transaction, keyed by content hash: running it again loads nothing twice.
+
+**When it fails**
+1. `python -m ingest status` says which file, which outcome and why.
+2. A refused file (`QF`) does not fail the run: see `python -m ingest quarantine`, repair it at the partner, and
+   deliver it again or `python -m ingest replay FILE`.
+3. A task that failed by itself (locked warehouse, full disk, S3 403) is safe to clear: nothing is half loaded.
+"""
+
+
+@dag(schedule="15 */4 * * *", doc_md=DOC, tags=["intake"], **DAG_ARGS)
+def ingest() -> None:
+    prepare = command("prepare", "ingest", "init", pool=WRITER_POOL)
+
+    @task
+    def families() -> list[str]:
+        """Commands of the families that have files not seen before."""
+        return [words("ingest", "run", "--feeds", ",".join(f)) for f in run_json("ingest", "families")]
+
+    listed = families()
+    load = mapped_command("load_family", listed, pool=WRITER_POOL)
+
+    @task.short_circuit(trigger_rule="none_failed", pool=WRITER_POOL)
+    def anything_new() -> bool:
+        """Whether ledger or code differ from the published version; a killed run downstream also says yes."""
+        return bool(run_json("serving", "pending")["pending"])
+
+    @task(outlets=[RAW])
+    def announce() -> None:
+        """Tell the transform that raw tables have changed."""
+
+    prepare >> listed >> load >> anything_new() >> announce()
+
+
+ingest()

@@ -1,0 +1,1 @@
+"""Publishing: tested marts become the copy that BI reads, swapped in whole."""
