@@ -1,0 +1,1 @@
+"""Multi-touch attribution: rule models, exact Markov removal effects and Shapley values of weighted paths."""
