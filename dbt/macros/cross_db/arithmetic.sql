@@ -12,3 +12,8 @@
 
 {#- avg() of a column as a double: avg(bigint) truncates on Redshift. -#}
 {% macro avg_double(expression) -%} avg(cast({{ expression }} as double precision)) {%- endmacro %}
+
+{#- A product of a measure and a share, rounded half up to `scale` decimals on both engines (they round doubles differently). -#}
+{% macro share_of(measure, share, scale=4) -%}
+    round(cast(cast({{ measure }} as double precision) * {{ share }} as decimal(28, 10)), {{ scale }})
+{%- endmacro %}

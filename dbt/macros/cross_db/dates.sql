@@ -36,3 +36,12 @@
 {% macro redshift__add_days(timestamp_expression, days) -%}
     dateadd(day, {{ days }}, cast({{ timestamp_expression }} as timestamp))
 {%- endmacro %}
+
+{#- A timestamp moved by a number of seconds. -#}
+{% macro add_seconds(timestamp_expression, seconds) -%} {{ return(adapter.dispatch('add_seconds', 'warehouse')(timestamp_expression, seconds)) }} {%- endmacro %}
+{% macro default__add_seconds(timestamp_expression, seconds) -%}
+    ({{ timestamp_expression }} + cast({{ seconds }} as integer) * interval '1 second')
+{%- endmacro %}
+{% macro redshift__add_seconds(timestamp_expression, seconds) -%}
+    dateadd(second, {{ seconds }}, {{ timestamp_expression }})
+{%- endmacro %}

@@ -1,0 +1,8 @@
+select
+    brand_id,
+    map_id,
+    {{ zip5('zip_code') }} as zip_code,
+    lpad(trim(dma_code), 3, '0') as dma_code,
+    dma_description,
+    coalesce(cast(weight as double precision), 1) as weight
+from {{ source('reference', 'zip_dma') }}
