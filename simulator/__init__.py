@@ -1,0 +1,1 @@
+"""A retailer-fulfilled world with known truth, which writes partner-shaped files and, apart, the truth."""
