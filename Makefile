@@ -6,6 +6,8 @@ BIN := $(VENV)/bin
 # One BLAS thread per process: work is spread over processes, and results stay the same to the last bit.
 export OMP_NUM_THREADS ?= 1
 export OPENBLAS_NUM_THREADS ?= 1
+# Compiled modules are kept: without them each Airflow process compiles a thousand files again.
+unexport PYTHONDONTWRITEBYTECODE
 export DO_NOT_TRACK := 1
 export DBT_SEND_ANONYMOUS_USAGE_STATS := false
 
@@ -19,7 +21,7 @@ $(VENV)/.installed: uv.lock pyproject.toml
 	@echo "Installing from uv.lock into $(VENV) ..."
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check "uv>=0.5"
-	@VIRTUAL_ENV=$(CURDIR)/$(VENV) $(BIN)/uv sync --frozen --quiet --inexact --python $(BIN)/python
+	@VIRTUAL_ENV=$(CURDIR)/$(VENV) $(BIN)/uv sync --frozen --quiet --inexact --compile-bytecode --python $(BIN)/python
 	@touch $@
 
 install: $(VENV)/.installed ## make the environment

@@ -67,7 +67,7 @@ def run_demo(settings: Settings) -> int:
     say("starting Airflow (API server, DAG processor, scheduler) on SQLite metadata", start)
     port = stack.up()
     say(f"Airflow answers at http://127.0.0.1:{port}", start)
-    api = AirflowApi(port)
+    api = ready(port)
     _wait_for_dags(api, start)
     ended = follow(api, api.trigger("ingest"), start)
     if ended != "success":
@@ -86,6 +86,13 @@ def run_demo(settings: Settings) -> int:
     if report.is_file():
         print(f"  Report       {report}")
     return 0
+
+
+def ready(port: int) -> AirflowApi:
+    """The API client, with the writer pool in place: DuckDB takes one writer at a time."""
+    api = AirflowApi(port)
+    api.ensure_pool("warehouse_writer", 1, "one writer at a time: DuckDB")
+    return api
 
 
 def _truth(settings: Settings) -> Path | None:
@@ -154,6 +161,7 @@ def _show(
 
 def up(settings: Settings) -> int:
     port = Stack(settings).up()
+    ready(port)
     print(f"Airflow: http://127.0.0.1:{port} (runs until make stop)")
     return 0
 

@@ -39,6 +39,18 @@ class AirflowApi:
         with urllib.request.urlopen(request, timeout=30) as answer:  # noqa: S310
             return json.load(answer)
 
+    def ensure_pool(self, name: str, slots: int, description: str) -> None:
+        """Create the pool or set its size."""
+        body = {"name": name, "slots": slots, "description": description, "include_deferred": False}
+        try:
+            self.call("POST", "/api/v2/pools", body)
+        except urllib.error.HTTPError as error:
+            if error.code != 409:
+                raise
+            self.call(
+                "PATCH", f"/api/v2/pools/{name}", {"pool" if k == "name" else k: v for k, v in body.items()}
+            )
+
     def dags(self) -> set[str]:
         """Ids of the DAGs that the DAG processor has read."""
         return {d["dag_id"] for d in self.call("GET", "/api/v2/dags?limit=100")["dags"]}

@@ -17,6 +17,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
+from importlib.metadata import version
 from pathlib import Path
 
 from settings import ROOT, Settings
@@ -156,7 +157,7 @@ class Stack:
             "OPENLINEAGE__DISABLED": "True",
         }
         return {
-            **os.environ,
+            **{k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"},
             "AIRFLOW_HOME": str(self.home),
             **{f"AIRFLOW__{key}": value for key, value in airflow.items()},
             "WAREHOUSE_TARGET": settings.warehouse_target,
@@ -188,22 +189,23 @@ class Stack:
         port = choose_port(wanted_port)
         env = self.environment(port)
         airflow = str(BIN / "airflow")
-        migrated = subprocess.run(
-            [airflow, "db", "migrate"], env=env, cwd=ROOT, capture_output=True, text=True, check=False
-        )
-        if migrated.returncode:
-            raise StackError(f"airflow db migrate failed: {migrated.stderr.strip().splitlines()[-1:]}")
+        self._migrate(airflow, env)
         for name in ("api-server", "dag-processor", "scheduler"):
             self.start(name, [airflow, name], env, port if name == "api-server" else 0)
         self._wait(port)
-        subprocess.run(
-            [airflow, "pools", "set", "warehouse_writer", "1", "one writer at a time: DuckDB"],
-            env=env,
-            cwd=ROOT,
-            capture_output=True,
-            check=False,
-        )
         return port
+
+    def _migrate(self, airflow: str, env: dict[str, str]) -> None:
+        """Create or upgrade the metadata tables; once per Airflow version, because the check alone takes seconds."""
+        marker = self.home / f"migrated-{version('apache-airflow-core')}"
+        if marker.is_file() and (self.home / "airflow.db").is_file():
+            return
+        done = subprocess.run(
+            [airflow, "db", "migrate"], env=env, cwd=ROOT, capture_output=True, text=True, check=False
+        )
+        if done.returncode:
+            raise StackError(f"airflow db migrate: {(done.stderr.strip().splitlines() or ['failed'])[-1]}")
+        marker.touch()
 
     def _wait(self, port: int, seconds: float = 120) -> None:
         deadline = time.monotonic() + seconds

@@ -108,7 +108,7 @@ def mart_tables(db: duckdb.DuckDBPyConnection) -> list[str]:
 def content_hash(db: duckdb.DuckDBPyConnection, tables: list[str]) -> tuple[str, int]:
     """Hash of what readers see, independent of row order and of run bookkeeping, and the number of rows.
 
-    Floating-point cells count to nine significant digits, because the order of a parallel sum may change the last.
+    Floating-point cells count to nine significant digits and nine decimals, because the order of a parallel sum may change the last.
     """
     digest, total = hashlib.sha256(), 0
     for table in tables:
@@ -120,7 +120,9 @@ def content_hash(db: duckdb.DuckDBPyConnection, tables: list[str]) -> tuple[str,
             [table],
         ).fetchall()
         cells = [
-            f"format('{{:.9g}}', {quote(n)})" if kind in ("DOUBLE", "FLOAT") else f"{quote(n)}::varchar"
+            f"format('{{:.9g}}', round({quote(n)}, 9) + 0.0)"
+            if kind in ("DOUBLE", "FLOAT")
+            else f"{quote(n)}::varchar"
             for n, kind in columns
             if n not in VOLATILE_COLUMNS
         ]
