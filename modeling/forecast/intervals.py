@@ -1,0 +1,179 @@
+"""Intervals that hold: normalised conformal scores per horizon group, checked out of sample on every run.
+
+The error of a forecast f of a series at a horizon is divided by ``a * f**p * level**(1-p)``, with ``a`` the series'
+own size of error drawn towards the pool's and ``p`` the growth of errors with volume; the pool's quantiles of
+these scores, per horizon group, scaled so that leaving out one origin at a time covers 80 %, give P10 and P90
+(split conformal prediction, Vovk et al. 2005; locally weighted, Lei et al. 2018).
+"""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from modeling.forecast.panel import Array, Mask
+
+TARGET = 0.80
+GROWTH = (0.5, 0.75, 1.0)
+SHRINK = (1.0, 4.0, 16.0)
+LEVELS = (0.1, 0.5, 0.9)
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """Quantile scores and the sizes they multiply.
+
+    Attributes:
+        size: (S,) the series' size of error.
+        growth: p.
+        scores: (G, 3) normalised quantiles at 10, 50 and 90 % for each horizon group, scaled to cover.
+        group: (H,) horizon group of each step.
+        coverage: coverage at origins that were left out, after scaling.
+        level: (S,) size of the series.
+    """
+
+    size: Array
+    growth: float
+    scores: Array
+    group: npt.NDArray[np.int64]
+    coverage: float
+    level: Array
+
+    def unit(self, forecast: Array) -> Array:
+        """(S, H) width unit at a forecast."""
+        return _unit(forecast, self.level, self.growth) * self.size[:, None]
+
+    def quantiles(self, forecast: Array) -> Array:
+        """(3, S, H) P10, P50, P90 around a forecast, ordered and not below zero."""
+        unit = self.unit(forecast)
+        bands = forecast[None] + self.scores[self.group].T[:, None, :] * unit[None]
+        bands[1] = forecast
+        return np.asarray(np.maximum(np.sort(bands, axis=0), 0.0))
+
+
+def horizon_groups(horizon: int, freq: str) -> npt.NDArray[np.int64]:
+    """(H,) group of each step: weeks for daily data up to four, then fortnights; 1-2, 3-4, 5-8, 9+ weeks."""
+    step = np.arange(horizon)
+    edges = (7, 14, 21, 28, 56, 112) if freq == "D" else (2, 4, 8, 13, 26)
+    return np.searchsorted(np.array(edges), step, side="right").astype(np.int64)
+
+
+def calibrate(
+    forecast: Array,
+    actual: Array,
+    valid: Mask,
+    level: Array,
+    freq: str,
+    *,
+    closed_share: float = 0.0,
+    fixed: tuple[float, float] | None = None,
+) -> Calibration:
+    """Learn interval sizes from past forecasts.
+
+    Args:
+        forecast: (O, S, H) past forecasts made without knowing their outcomes.
+        actual, valid: (O, S, H) outcomes, and where they count.
+        level: (S,) size of the series.
+        freq: "D" or "W".
+        closed_share: share of days that are zero by rule; the target lies half-way between covering 80 % with
+            and without them.
+        fixed: growth and shrinkage, where they are given.
+    """
+    group = horizon_groups(forecast.shape[2], freq)
+    target = (TARGET - closed_share / 2) / (1 - closed_share / 2)
+    error = np.where(valid, np.nan_to_num(actual) - forecast, 0.0)
+    options = [fixed] if fixed else list(itertools.product(GROWTH, SHRINK))
+    best: tuple[float, float, float] | None = None
+    for growth, shrink in options:
+        unit = _unit(forecast, level, growth)
+        score = _left_out_scores(error, valid, unit, shrink)
+        cost = _pinball(score, valid, group, error, unit)
+        if best is None or cost < best[0] * 0.999:
+            best = (cost, growth, shrink)
+    assert best is not None  # noqa: S101
+    _, growth, shrink = best
+    unit = _unit(forecast, level, growth)
+    score = _left_out_scores(error, valid, unit, shrink)
+    scores = _group_quantiles(score, valid, group)
+    apart = np.stack([_group_quantiles(score, _without(valid, o), group)[group] for o in range(len(score))])
+    low, high = apart[:, None, :, 0], apart[:, None, :, 2]
+    room = -forecast / np.maximum(_left_out_unit(error, valid, unit, shrink), 1e-12)
+    factor, coverage = _scale(score, valid, low, high, room, target)
+    size = _sizes(error, valid, unit, shrink, None)
+    scaled = scores.copy()
+    scaled[:, [0, 2]] *= factor
+    return Calibration(size, growth, scaled, group, coverage, level)
+
+
+def _without(valid: Mask, left_out: int) -> Mask:
+    rest = valid.copy()
+    rest[left_out] = False
+    return rest if rest.any() else valid
+
+
+def _unit(forecast: Array, level: Array, growth: float) -> Array:
+    floor = 0.05 * level[:, None]
+    return np.asarray(np.maximum(forecast, floor) ** growth * level[:, None] ** (1.0 - growth))
+
+
+def _sizes(error: Array, valid: Mask, unit: Array, shrink: float, left_out: int | None) -> Array:
+    """(S,) typical normalised error, drawn towards the pool's as if ``shrink`` origins of the pool were added."""
+    use = valid if left_out is None else _without(valid, left_out)
+    score = np.where(use, np.abs(error) / np.maximum(unit, 1e-12), 0.0)
+    n = use.sum(axis=(0, 2))
+    pool = score.sum() / max(n.sum(), 1)
+    own = score.sum(axis=(0, 2)) / np.maximum(n, 1)
+    origins = use.any(axis=2).sum(axis=0)
+    size = (origins * own + shrink * pool) / (origins + shrink)
+    return np.asarray(np.maximum(size, 1e-6 * max(pool, 1e-6)))
+
+
+def _left_out_unit(error: Array, valid: Mask, unit: Array, shrink: float) -> Array:
+    return np.stack([unit[o] * _sizes(error, valid, unit, shrink, o)[:, None] for o in range(len(error))])
+
+
+def _left_out_scores(error: Array, valid: Mask, unit: Array, shrink: float) -> Array:
+    return error / np.maximum(_left_out_unit(error, valid, unit, shrink), 1e-12)
+
+
+def _group_quantiles(score: Array, valid: Mask, group: npt.NDArray[np.int64]) -> Array:
+    """(G, 3) quantiles by horizon group; a small group is drawn towards all horizons."""
+    every = np.quantile(score[valid], LEVELS) if valid.any() else np.array([-1.3, 0.0, 1.3])
+    out = np.empty((int(group.max()) + 1, 3))
+    for g in range(len(out)):
+        at = valid[:, :, group == g]
+        n = int(at.sum())
+        own = np.quantile(score[:, :, group == g][at], LEVELS) if n else every
+        out[g] = (n * own + 30.0 * every) / (n + 30.0)
+    return out
+
+
+def _pinball(score: Array, valid: Mask, group: npt.NDArray[np.int64], error: Array, unit: Array) -> float:
+    quantiles = _group_quantiles(score, valid, group)[group]
+    ratio = np.where(np.abs(score) > 1e-9, error / np.where(np.abs(score) > 1e-9, score, 1.0), unit)
+    total = 0.0
+    for k, q in ((0, 0.1), (2, 0.9)):
+        miss = score - quantiles[:, k]
+        total += float((np.where(valid, np.maximum(q * miss, (q - 1) * miss) * ratio, 0.0)).sum())
+    return total
+
+
+def _scale(
+    score: Array, valid: Mask, low: Array, high: Array, room: Array, target: float
+) -> tuple[float, float]:
+    """Factor on both tails that makes the left-out coverage ``target``; lower ends stop at zero sales."""
+    if valid.sum() < 30:
+        return 1.15, float("nan")
+
+    def covered(factor: float) -> float:
+        inside = (score >= np.maximum(low * factor, room) - 1e-12) & (score <= high * factor + 1e-12)
+        return float(inside[valid].mean())
+
+    lo, hi = 0.3, 4.0
+    for _ in range(40):
+        mid = 0.5 * (lo + hi)
+        lo, hi = (mid, hi) if covered(mid) < target else (lo, mid)
+    return hi, covered(hi)
