@@ -14,7 +14,7 @@ from settings import SettingsError
 
 MODES = ("none", "proxy", "oidc")
 USER_HEADER = "X-Forwarded-User"
-SECRET_HEADER = "X-Proxy-Secret"
+SECRET_HEADER = "X-Proxy-Secret"  # noqa: S105 - the name of a header, not a secret
 
 
 def mode(env: Mapping[str, str] | None = None) -> str:
@@ -28,7 +28,9 @@ def mode(env: Mapping[str, str] | None = None) -> str:
     if chosen not in MODES:
         raise SettingsError(f"DASHBOARD_AUTH: {chosen!r} is not allowed (allowed: {', '.join(MODES)})")
     if chosen == "proxy" and len(env.get("DASHBOARD_PROXY_SECRET", "")) < 16:
-        raise SettingsError("DASHBOARD_PROXY_SECRET: at least 16 characters are needed when DASHBOARD_AUTH=proxy")
+        raise SettingsError(
+            "DASHBOARD_PROXY_SECRET: at least 16 characters are needed when DASHBOARD_AUTH=proxy"
+        )
     return chosen
 
 

@@ -31,17 +31,27 @@ def render(view: View, settings: Settings) -> None:
         with reader_of(settings.serving_path).pin() as snap:
             page = context.sidebar(snap, settings.brand_id, view.uses)
             if page is None:
-                ui.state("empty", "There are no media or sales yet",
-                         f"The published copy holds no rows for brand {settings.brand_id}. Load files, then run the pipeline.")
+                ui.state(
+                    "empty",
+                    "There are no media or sales yet",
+                    f"The published copy holds no rows for brand {settings.brand_id}. Load files, then run the pipeline.",
+                )
                 return
-            context.freshness(page)
+            context.freshness(page, "period" in view.uses)
             view.render(page)
     except NoServingFile as error:
-        ui.state("empty", "Nothing to show yet", f"{error} Run the pipeline once (make demo); this page then fills itself.")
+        ui.state(
+            "empty",
+            "Nothing to show yet",
+            f"{error} Run the pipeline once (make demo); this page then fills itself.",
+        )
     except (KeyError, ValueError, AttributeError, duckdb.Error) as error:
         LOG.exception("page %s failed", view.path)
-        ui.state("failed", "This page could not be drawn",
-                 f"The published copy does not have the shape this page expects ({type(error).__name__}). The log has the details.")
+        ui.state(
+            "failed",
+            "This page could not be drawn",
+            f"The published copy does not have the shape this page expects ({type(error).__name__}). The log has the details.",
+        )
 
 
 def signed_in() -> bool:
@@ -70,7 +80,13 @@ def main() -> None:
         return
 
     def page(view: View) -> st.Page:
-        return st.Page(lambda: render(view, settings), title=view.title, icon=view.icon, url_path=view.path, default=view is VIEWS[0])
+        return st.Page(
+            lambda: render(view, settings),
+            title=view.title,
+            icon=view.icon,
+            url_path=view.path,
+            default=view is VIEWS[0],
+        )
 
     st.navigation([page(view) for view in VIEWS]).run()
 

@@ -15,9 +15,16 @@ from dashboard.filters import DEFAULT_PERIOD, PERIODS, Filters, known, period
 from dashboard.reader import Snapshot
 
 JOB_NAMES = {
-    "mmm": "market mix model", "budget": "budget plan", "elasticity": "price elasticity", "mediation": "mediation",
-    "attribution": "attribution", "geolift": "lift tests", "frequency": "frequency", "forecast": "demand forecast",
-    "segments": "segments", "segment_response": "segment response",
+    "mmm": "market mix model",
+    "budget": "budget plan",
+    "elasticity": "price elasticity",
+    "mediation": "mediation",
+    "attribution": "attribution",
+    "geolift": "lift tests",
+    "frequency": "frequency",
+    "forecast": "demand forecast",
+    "segments": "segments",
+    "segment_response": "segment response",
 }
 
 
@@ -39,13 +46,22 @@ class Context:
         """Whether these marts are there and hold rows of this brand; otherwise says so on the page."""
         gone = [t for t in tables if not self.snap.has(t)]
         if gone:
-            ui.state("empty", f"{what}: not in this version",
-                     f"The published copy does not hold {', '.join(gone)} yet. It appears after the next full run.")
+            ui.state(
+                "empty",
+                f"{what}: not in this version",
+                f"The published copy does not hold {', '.join(gone)} yet. It appears after the next full run.",
+            )
             return False
         for table in tables:
-            where, values = ("brand_id = ?", [self.brand]) if self.snap.has(table, "brand_id") else ("true", [])
-            if not self.snap.value(f"select count(*) from (select 1 from marts.{table} where {where} limit 1)", values):
-                ui.state("empty", f"{what}: nothing to show yet", f"{table} holds no rows for brand {self.brand}.")
+            where, values = (
+                ("brand_id = ?", [self.brand]) if self.snap.has(table, "brand_id") else ("true", [])
+            )
+            if not self.snap.value(
+                f"select count(*) from (select 1 from marts.{table} where {where} limit 1)", values
+            ):
+                ui.state(
+                    "empty", f"{what}: nothing to show yet", f"{table} holds no rows for brand {self.brand}."
+                )
                 return False
         return True
 
@@ -58,13 +74,23 @@ class Context:
         for row in rows.itertuples():
             name = JOB_NAMES.get(row.job, row.job)
             if row.status in ("failed", "refused"):
-                served = ("The answers below are from the last good run, " + fmt.day(row.served_as_of) + "."
-                          if not fmt.missing(row.served_run_id) else "There is no earlier good run to show.")
+                served = (
+                    "The answers below are from the last good run, " + fmt.day(row.served_as_of) + "."
+                    if not fmt.missing(row.served_run_id)
+                    else "There is no earlier good run to show."
+                )
                 verb = "failed" if row.status == "failed" else "declined to answer"
-                ui.state("failed", f"The newest {name} run {verb}", f"Reason: {fmt.text(row.message)}. {served}")
-            elif not fmt.missing(row.served_as_of) and pd.Timestamp(row.served_as_of).date() < self.last - timedelta(days=7):
-                ui.state("stale", f"The {name} is older than the data",
-                         f"Fitted on data to {fmt.day(row.served_as_of)}; the data go to {fmt.day(self.last)}.")
+                ui.state(
+                    "failed", f"The newest {name} run {verb}", f"Reason: {fmt.text(row.message)}. {served}"
+                )
+            elif not fmt.missing(row.served_as_of) and pd.Timestamp(
+                row.served_as_of
+            ).date() < self.last - timedelta(days=7):
+                ui.state(
+                    "stale",
+                    f"The {name} is older than the data",
+                    f"Fitted on data to {fmt.day(row.served_as_of)}; the data go to {fmt.day(self.last)}.",
+                )
 
 
 def sidebar(snap: Snapshot, brand_id: str, uses: frozenset[str]) -> Context | None:
@@ -76,35 +102,56 @@ def sidebar(snap: Snapshot, brand_id: str, uses: frozenset[str]) -> Context | No
     offered = queries.options(snap, brand_id)
     names = {str(r.id): str(r.name) for frame in offered.values() for r in frame.itertuples(index=False)}
     with st.sidebar:
-        chosen_period = st.selectbox(
-            "Period", list(PERIODS), index=list(PERIODS).index(DEFAULT_PERIOD), format_func=lambda p: PERIODS[p][0],
-            key="period", bind="query-params", disabled="period" not in uses)
-        picked = {}
+        chosen_period: str | None = DEFAULT_PERIOD
+        if "period" in uses:
+            chosen_period = st.selectbox(
+                "Period",
+                list(PERIODS),
+                index=list(PERIODS).index(DEFAULT_PERIOD),
+                format_func=lambda p: PERIODS[p][0],
+                key="period",
+                bind="query-params",
+            )
+        picked: dict[str, tuple[str, ...]] = {}
         for kind, label in (("channel", "Channels"), ("retailer", "Retailers"), ("dma", "Places (DMA)")):
-            ids = [str(i) for i in offered[kind].id]
-            picked[kind] = st.multiselect(
-                label, ids, format_func=lambda i: names.get(i, i), key=kind, bind="query-params", placeholder="All",
-                disabled=kind not in uses, help=None if kind in uses else "Not used on this page.")
-            picked[kind] = known(picked[kind], ids)
+            picked[kind] = ()
+            if kind in uses:
+                ids = [str(i) for i in offered[kind].id]
+                chosen = st.multiselect(
+                    label,
+                    ids,
+                    format_func=lambda i: names.get(i, i),
+                    key=kind,
+                    bind="query-params",
+                    placeholder="All",
+                )
+                picked[kind] = known(chosen, ids)
+        if not uses:
+            st.caption("This page shows everything; it has no filters.")
         start, end = period(chosen_period or DEFAULT_PERIOD, first, last)
     filters = Filters(brand_id, start, end, picked["channel"], picked["retailer"], picked["dma"])
     return Context(snap, filters, first, last, names)
 
 
-def freshness(context: Context) -> None:
+def freshness(context: Context, dated: bool) -> None:
     """One line under the title: data to when, published when, which version; a notice when publishing stopped."""
     version = context.snap.version
     f = context.filters
+    span = f"{fmt.day(f.start)} to {fmt.day(f.end)}, whole weeks (Sunday to Saturday). " if dated else ""
     st.caption(
-        f"{fmt.day(f.start)} to {fmt.day(f.end)}, whole weeks (Sunday to Saturday). Data complete to {fmt.day(context.last)}; "
-        f"published {fmt.moment(version.published_at)}, {version.label}.")
+        f"{span}Data complete to {fmt.day(context.last)}; "
+        f"published {fmt.moment(version.published_at)}, {version.label}."
+    )
     hours = _stale_hours()
     if version.published_at is not None:
         age = datetime.now(UTC) - pd.Timestamp(version.published_at).to_pydatetime().replace(tzinfo=UTC)
         if age > timedelta(hours=hours):
-            ui.state("stale", "No new version has been published lately",
-                     f"The last publish was {age.days} days ago; a new one is expected every {hours} hours. "
-                     "Figures are right for their date, but newer days are missing.")
+            ui.state(
+                "stale",
+                "No new version has been published lately",
+                f"The last publish was {age.days} days ago; a new one is expected every {hours} hours. "
+                "Figures are right for their date, but newer days are missing.",
+            )
 
 
 def _stale_hours() -> int:

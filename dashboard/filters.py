@@ -28,7 +28,9 @@ class Filters:
     retailers: tuple[str, ...] = ()
     dmas: tuple[str, ...] = ()
 
-    def where(self, *columns: str, time: str | None = "date_day", brand: bool = True) -> tuple[str, list[Any]]:
+    def where(
+        self, *columns: str, time: str | None = "date_day", brand: bool = True
+    ) -> tuple[str, list[Any]]:
         """Predicate over the given columns (``channel_id``, ``retailer_id``, ``dma_id``) and its bound values.
 
         ``time`` names the date column to keep within the period; ``None`` keeps all dates.

@@ -93,3 +93,9 @@ def text(value: Any) -> str:
 def words(value: Any) -> str:
     """``over_credited`` as ``over credited``."""
     return text(value).replace("_", " ")
+
+
+def place(value: Any) -> str:
+    """A market's name; the two members that are not places by their short names."""
+    shown = text(value)
+    return "National" if shown.startswith("National") else shown

@@ -20,8 +20,8 @@ from dashboard.export import to_csv
 
 STYLE = """
 <style>
-.ml-cards{display:grid;grid-template-columns:repeat(auto-fill,minmax(min(100%,168px),1fr));gap:.75rem;margin:.25rem 0 .75rem;padding:0;list-style:none}
-.ml-card{margin:0;border:1px solid color-mix(in srgb,currentColor 16%,transparent);border-radius:10px;padding:.7rem .85rem .6rem;min-width:0;background:color-mix(in srgb,currentColor 2.5%,transparent)}
+.ml-cards{display:grid;grid-template-columns:repeat(auto-fill,minmax(min(100%,168px),1fr));gap:.75rem;margin:.25rem 0 .75rem!important;padding:0!important;list-style:none}
+.ml-card{margin:0!important;border:1px solid color-mix(in srgb,currentColor 16%,transparent);border-radius:10px;padding:.7rem .85rem .6rem;min-width:0;background:color-mix(in srgb,currentColor 2.5%,transparent)}
 .ml-card .k{font-size:.8rem;opacity:.8;line-height:1.25}
 .ml-card .v{font-size:1.55rem;font-weight:650;line-height:1.35;font-variant-numeric:tabular-nums;overflow-wrap:anywhere}
 .ml-card .n{font-size:.76rem;opacity:.82;line-height:1.4}
@@ -30,12 +30,13 @@ STYLE = """
 .ml-scroll{overflow-x:auto;max-width:100%;margin:.25rem 0 .5rem}
 .ml-scroll:focus-visible{outline:2px solid currentColor;outline-offset:2px}
 .ml-table{border-collapse:collapse;width:100%;font-size:.86rem;font-variant-numeric:tabular-nums}
-.ml-table caption{text-align:left;font-size:.8rem;opacity:.82;padding:0 0 .35rem;caption-side:top}
+.ml-table caption{position:absolute;width:1px;height:1px;overflow:hidden;clip-path:inset(50%);white-space:nowrap}
+.ml-cap{font-size:.8rem;opacity:.82;margin:.2rem 0 .1rem}
 .ml-table th{font-weight:600;text-align:left;vertical-align:bottom;padding:.35rem .6rem;border-bottom:2px solid color-mix(in srgb,currentColor 30%,transparent);white-space:nowrap}
-.ml-table td,.ml-table tbody th{padding:.32rem .6rem;border-bottom:1px solid color-mix(in srgb,currentColor 12%,transparent);vertical-align:top}
+.ml-table td,.ml-table tbody th{white-space:nowrap;padding:.32rem .6rem;border-bottom:1px solid color-mix(in srgb,currentColor 12%,transparent);vertical-align:top}
 .ml-table tbody th{font-weight:500}
 .ml-table .num{text-align:right;white-space:nowrap}
-.ml-table .wide{min-width:15rem}
+.ml-table .wide{min-width:15rem;white-space:normal}
 .ml-state{border-left:4px solid currentColor;border-radius:6px;padding:.7rem .95rem;margin:.3rem 0 .9rem;background:color-mix(in srgb,currentColor 6%,transparent)}
 .ml-state b{display:block}
 .ml-state.stale{border-color:#B36B00}.ml-state.failed{border-color:#C44A00}.ml-state.empty{border-color:#5A7A99}.ml-state.good{border-color:#0072B2}
@@ -46,8 +47,9 @@ STYLE = """
 .ml-alert p{margin:.15rem 0;font-size:.88rem}
 /* The grid's own CSV button does not escape formulas; the page's download button does. */
 [data-testid="stElementToolbarButton"]:has([aria-label*="ownload"]),[data-testid="stDataFrame"] [aria-label="Download as CSV"]{display:none!important}
+[data-testid="stMainBlockContainer"]{padding:3.25rem 2.5rem 3rem;max-width:1400px}
 h1{font-size:1.75rem!important}h2{font-size:1.25rem!important}h3{font-size:1.05rem!important}
-@media (max-width:640px){.ml-card .v{font-size:1.3rem}.ml-cards{grid-template-columns:repeat(2,minmax(0,1fr));gap:.5rem}.block-container{padding-left:1rem!important;padding-right:1rem!important}}
+@media (max-width:640px){.ml-card .v{font-size:1.3rem}.ml-cards{grid-template-columns:repeat(2,minmax(0,1fr));gap:.5rem}[data-testid="stMainBlockContainer"]{padding:3.25rem 1rem 2rem}}
 </style>
 """
 
@@ -87,7 +89,8 @@ def cards(items: Sequence[Card]) -> None:
     body = []
     for card in items:
         moves = "".join(
-            f"<span>{escape(name)} {figure(f'{card.key}.{name}', value, fmt.change)}</span>" for name, value in card.changes
+            f"<span>{escape(name)} {figure(f'{card.key}.{name}', value, fmt.change)}</span>"
+            for name, value in card.changes
         )
         line = _sparkline(card.trend, card.label) if len(card.trend) > 1 else ""
         body.append(
@@ -95,7 +98,8 @@ def cards(items: Sequence[Card]) -> None:
             f'<div class="v">{figure(card.key, card.value, card.show)}</div>'
             + (f'<div class="t">{moves}</div>' if moves else "")
             + (f'<div class="n">{escape(card.note)}</div>' if card.note else "")
-            + line + "</li>"
+            + line
+            + "</li>"
         )
     st.html(f'<ul class="ml-cards">{"".join(body)}</ul>')
 
@@ -111,12 +115,16 @@ def _sparkline(points: Sequence[float], label: str) -> str:
         "<svg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 100 30' preserveAspectRatio='none'>"
         f"<polyline points='{path}' fill='none' stroke='#3A86C8' stroke-width='1.8' vector-effect='non-scaling-stroke'/></svg>"
     )
-    source = "data:image/svg+xml," + svg.replace("#", "%23").replace("<", "%3C").replace(">", "%3E").replace('"', "'")
+    source = "data:image/svg+xml," + svg.replace("#", "%23").replace("<", "%3C").replace(">", "%3E").replace(
+        '"', "'"
+    )
     words = f"{label}: {len(clean)} complete weeks, lowest {fmt.count(low)}, highest {fmt.count(high)}, last {fmt.count(clean[-1])}"
     return f'<img src="{source}" alt="{escape(words, quote=True)}">'
 
 
-def table(frame: pd.DataFrame, columns: Sequence[Column], caption: str, *, key: str = "", head: bool = True) -> None:
+def table(
+    frame: pd.DataFrame, columns: Sequence[Column], caption: str, *, key: str = "", head: bool = True
+) -> None:
     """A real HTML table: captioned, reachable by keyboard, scrolling inside itself on a narrow screen."""
     heads = "".join(
         f'<th scope="col" class="{"num" if c.numeric else ""}">{escape(c.heading)}</th>' for c in columns
@@ -126,14 +134,16 @@ def table(frame: pd.DataFrame, columns: Sequence[Column], caption: str, *, key: 
         cells = []
         for position, (column, value) in enumerate(zip(columns, record, strict=True)):
             shown = (
-                figure(f"{key}.{number}.{column.name}", value, column.show) if key and column.numeric else escape(column.show(value))
+                figure(f"{key}.{number}.{column.name}", value, column.show)
+                if key and column.numeric
+                else escape(column.show(value))
             )
             tag = "th scope='row'" if head and position == 0 else "td"
             kind = ("num" if column.numeric else "") + (" wide" if column.wide else "")
             cells.append(f'<{tag} class="{kind.strip()}">{shown}</{tag[:2]}>')
         rows.append(f"<tr>{''.join(cells)}</tr>")
     st.html(
-        f'<div class="ml-scroll" tabindex="0" role="region" aria-label="{escape(caption, quote=True)}">'
+        f'<p class="ml-cap" aria-hidden="true">{escape(caption)}</p><div class="ml-scroll" tabindex="0" role="region" aria-label="{escape(caption, quote=True)}">'
         f'<table class="ml-table"><caption>{escape(caption)}</caption><thead><tr>{heads}</tr></thead>'
         f"<tbody>{''.join(rows)}</tbody></table></div>"
     )
@@ -158,6 +168,11 @@ def download(frame: pd.DataFrame, name: str, label: str = "Download as CSV") -> 
     """A CSV whose text cells cannot run as formulas. Made when it is asked for, not with the page."""
     safe = re.sub(r"[^a-z0-9_-]+", "-", name.lower()).strip("-")
     st.download_button(
-        label, data=lambda: to_csv(frame), file_name=f"{safe}.csv", mime="text/csv", key=f"download-{safe}",
-        icon=":material/download:", on_click="ignore",
+        label,
+        data=lambda: to_csv(frame),
+        file_name=f"{safe}.csv",
+        mime="text/csv",
+        key=f"download-{safe}",
+        icon=":material/download:",
+        on_click="ignore",
     )

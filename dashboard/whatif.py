@@ -16,8 +16,10 @@ import numpy as np
 import pandas as pd
 
 Z90 = 1.6448536269514722
-METHOD = ("Read off the stored response curves by linear interpolation; channels' uncertainty taken as independent "
-          "and normal, so the interval is approximate.")
+METHOD = (
+    "Read off the stored response curves by linear interpolation; channels' uncertainty taken as independent "
+    "and normal, so the interval is approximate."
+)
 
 
 class WhatIfError(ValueError):
@@ -50,11 +52,15 @@ def at(curve: pd.DataFrame, spend: float) -> tuple[float, float, float]:
     if not len(xs) or spend < xs[0] - 1e-9 or spend > xs[-1] + 1e-9:
         limit = f"{xs[0]:,.0f} to {xs[-1]:,.0f}" if len(xs) else "none"
         raise WhatIfError(f"Weekly spend of {spend:,.0f} USD is outside the stored curve ({limit}).")
-    return tuple(float(np.interp(spend, xs, curve[c].to_numpy(dtype=float)))  # type: ignore[return-value]
-                 for c in ("incremental_revenue_usd", "p05_usd", "p95_usd"))
+    return tuple(
+        float(np.interp(spend, xs, curve[c].to_numpy(dtype=float)))  # type: ignore[return-value]
+        for c in ("incremental_revenue_usd", "p05_usd", "p95_usd")
+    )
 
 
-def move(curves: pd.DataFrame, spend: dict[str, float], from_channel: str, to_channel: str, amount: float) -> Move:
+def move(
+    curves: pd.DataFrame, spend: dict[str, float], from_channel: str, to_channel: str, amount: float
+) -> Move:
     """Move ``amount`` USD a week from one channel to another.
 
     Args:
@@ -75,7 +81,9 @@ def move(curves: pd.DataFrame, spend: dict[str, float], from_channel: str, to_ch
     if not math.isfinite(amount) or amount <= 0:
         raise WhatIfError("The amount must be a positive number of USD a week.")
     if amount > spend[from_channel] + 1e-6:
-        raise WhatIfError(f"{from_channel} spends {spend[from_channel]:,.0f} USD a week; no more than that can move.")
+        raise WhatIfError(
+            f"{from_channel} spends {spend[from_channel]:,.0f} USD a week; no more than that can move."
+        )
     means, variances, beyond = [], [], False
     for name, change in ((from_channel, -amount), (to_channel, amount)):
         curve = curves[curves["channel_id"] == name].sort_values("spend_per_week_usd")
@@ -87,4 +95,15 @@ def move(curves: pd.DataFrame, spend: dict[str, float], from_channel: str, to_ch
         beyond |= bool(seen.empty or spend[name] + change > float(seen.max()) + 1e-6)
     net, sd = sum(means), math.sqrt(sum(variances))
     chance = 0.5 * (1 + math.erf(net / sd / math.sqrt(2))) if sd > 0 else float(net > 0)
-    return Move(from_channel, to_channel, amount, -means[0], means[1], net, net - Z90 * sd, net + Z90 * sd, chance, beyond)
+    return Move(
+        from_channel,
+        to_channel,
+        amount,
+        -means[0],
+        means[1],
+        net,
+        net - Z90 * sd,
+        net + Z90 * sd,
+        chance,
+        beyond,
+    )

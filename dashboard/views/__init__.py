@@ -33,10 +33,24 @@ class View:
 ALL = frozenset({"period", "channel", "retailer", "dma"})
 VIEWS: tuple[View, ...] = (
     View("executive", "Executive summary", ":material/dashboard:", ALL, executive.render),
-    View("channels", "Channels", ":material/campaign:", frozenset({"period", "channel", "dma"}), channels.render),
-    View("incrementality", "Incrementality", ":material/science:", frozenset({"channel"}), incrementality.render),
+    View(
+        "channels",
+        "Channels",
+        ":material/campaign:",
+        frozenset({"period", "channel", "dma"}),
+        channels.render,
+    ),
+    View(
+        "incrementality",
+        "Incrementality",
+        ":material/science:",
+        frozenset({"channel"}),
+        incrementality.render,
+    ),
     View("budget", "Budget", ":material/account_balance_wallet:", frozenset({"channel"}), budget.render),
-    View("demand", "Demand", ":material/inventory_2:", frozenset({"period", "retailer", "dma"}), demand.render),
+    View(
+        "demand", "Demand", ":material/inventory_2:", frozenset({"period", "retailer", "dma"}), demand.render
+    ),
     View("impact", "Business impact", ":material/trending_up:", ALL, impact.render),
     View("segments", "Segments", ":material/group:", frozenset({"channel"}), segments.render),
     View("quality", "Data quality and lineage", ":material/fact_check:", frozenset(), quality.render),

@@ -15,9 +15,29 @@ def render(page: Context) -> None:
     if not page.ready("Segments", "dim_segment"):
         return
     rows = answers.segments(page.snap, page.brand)
-    ui.cards([Card(f"segment.{r.segment_id}", str(r.segment_name), int(r.customers), fmt.count, fmt.percent(r.share) + " of customers") for r in rows.head(8).itertuples()])
-    ui.table(rows, [Column("segment_name", "Segment", fmt.text, False), Column("description", "Who they are", fmt.text, False, True),
-                    Column("customers", "Customers", fmt.whole), Column("share", "Share", fmt.percent)], "Customer segments", key="segment")
+    ui.cards(
+        [
+            Card(
+                f"segment.{r.segment_id}",
+                str(r.segment_name),
+                int(r.customers),
+                fmt.count,
+                fmt.percent(r.share) + " of customers",
+            )
+            for r in rows.head(8).itertuples()
+        ]
+    )
+    ui.table(
+        rows,
+        [
+            Column("segment_name", "Segment", fmt.text, False),
+            Column("description", "Who they are", fmt.text, False, True),
+            Column("customers", "Customers", fmt.whole),
+            Column("share", "Share", fmt.percent),
+        ],
+        "Customer segments",
+        key="segment",
+    )
     ui.download(rows, "segments")
     st.header("Response to media")
     if page.ready("Segment response", "fct_segment_response"):
@@ -29,18 +49,45 @@ def render(page: Context) -> None:
 def _response(page: Context) -> None:
     rows = answers.segment_response(page.snap, page.filters)
     if rows.empty:
-        ui.state("empty", "No response estimates for these channels", "Only channels with a customer key can be read by segment.")
+        ui.state(
+            "empty",
+            "No response estimates for these channels",
+            "Only channels with a customer key can be read by segment.",
+        )
         return
-    rows = rows.assign(interval=[fmt.interval(a, b) for a, b in zip(rows.effect_p05, rows.effect_p95, strict=True)],
-                       supported=["yes" if s else "not supported" for s in rows.is_supported.astype(bool)])
+    rows = rows.assign(
+        interval=[fmt.interval(a, b) for a, b in zip(rows.effect_p05, rows.effect_p95, strict=True)],
+        supported=["yes" if s else "not supported" for s in rows.is_supported.astype(bool)],
+    )
     names = list(dict.fromkeys(rows.channel_name))
     chosen = st.selectbox("Channel", names, key="response_channel") if len(names) > 1 else names[0]
     part = rows[rows.channel_name == chosen]
-    ui.chart(part, charts.intervals("segment", "effect", "effect_p05", "effect_p95", "Effect", part.sort_values("effect", ascending=False).segment.tolist(), reference=0.0),
-             f"Effect of {chosen} on each segment with its 90 % interval; dashed line at no effect.")
-    ui.table(rows, [Column("segment", "Segment", fmt.text, False), Column("channel_name", "Channel", fmt.text, False), Column("effect", "Effect", fmt.ratio),
-                    Column("interval", "90 % interval", fmt.text, False), Column("supported", "Supported by data", fmt.text, False), Column("note", "Note", fmt.text, False, True)],
-             "Effect by segment and channel", key="response")
+    ui.chart(
+        part,
+        charts.intervals(
+            "segment",
+            "effect",
+            "effect_p05",
+            "effect_p95",
+            "Effect",
+            part.sort_values("effect", ascending=False).segment.tolist(),
+            reference=0.0,
+        ),
+        f"Effect of {chosen} on each segment with its 90 % interval; dashed line at no effect.",
+    )
+    ui.table(
+        rows,
+        [
+            Column("segment", "Segment", fmt.text, False),
+            Column("channel_name", "Channel", fmt.text, False),
+            Column("effect", "Effect", fmt.ratio),
+            Column("interval", "90 % interval", fmt.text, False),
+            Column("supported", "Supported by data", fmt.text, False),
+            Column("note", "Note", fmt.text, False, True),
+        ],
+        "Effect by segment and channel",
+        key="response",
+    )
     ui.download(rows.drop(columns=["interval", "supported"]), "segment-response")
 
 
@@ -56,12 +103,52 @@ def _movement(page: Context) -> None:
         "n as (select distinct segment_id, segment_name from marts.dim_segment) "
         "select coalesce(a.segment_name, m.from_segment_id) as from_segment, coalesce(b.segment_name, m.to_segment_id) as to_segment, "
         "sum(customers) as customers from m left join n a on a.segment_id = m.from_segment_id left join n b on b.segment_id = m.to_segment_id "
-        "where moved_month = (select max(moved_month) from m) group by 1, 2 order by 1, 2", [page.brand])
+        "where moved_month = (select max(moved_month) from m) group by 1, 2 order by 1, 2",
+        [page.brand],
+    )
     if rows.empty:
         ui.state("empty", "No movement yet", "At least two months of segments are needed.")
         return
-    spec = {"height": {"step": 36}, "encoding": {"y": {"field": "from_segment", "type": "nominal", "title": "From"}, "x": {"field": "to_segment", "type": "nominal", "title": "To", "axis": {"labelAngle": 0, "labelLimit": 90}}},
-            "layer": [{"mark": "rect", "encoding": {"color": {"field": "customers", "type": "quantitative", "scale": {"scheme": "blues"}, "legend": None}}},
-                      {"mark": {"type": "text"}, "encoding": {"text": {"field": "customers", "type": "quantitative", "format": ",.0f"},
-                                                            "color": {"condition": {"test": f"datum.customers > {float(rows.customers.max()) * 0.55}", "value": "white"}, "value": "black"}}}]}
-    ui.chart(rows.astype({"customers": float}), spec, "Customers who moved from one segment (row) to another (column) in the newest month.")
+    spec = {
+        "height": {"step": 36},
+        "encoding": {
+            "y": {"field": "from_segment", "type": "nominal", "title": "From"},
+            "x": {
+                "field": "to_segment",
+                "type": "nominal",
+                "title": "To",
+                "axis": {"labelAngle": 0, "labelLimit": 90},
+            },
+        },
+        "layer": [
+            {
+                "mark": "rect",
+                "encoding": {
+                    "color": {
+                        "field": "customers",
+                        "type": "quantitative",
+                        "scale": {"scheme": "blues"},
+                        "legend": None,
+                    }
+                },
+            },
+            {
+                "mark": {"type": "text"},
+                "encoding": {
+                    "text": {"field": "customers", "type": "quantitative", "format": ",.0f"},
+                    "color": {
+                        "condition": {
+                            "test": f"datum.customers > {float(rows.customers.max()) * 0.55}",
+                            "value": "white",
+                        },
+                        "value": "black",
+                    },
+                },
+            },
+        ],
+    }
+    ui.chart(
+        rows.astype({"customers": float}),
+        spec,
+        "Customers who moved from one segment (row) to another (column) in the newest month.",
+    )
