@@ -86,10 +86,10 @@ def _job(job: str) -> ModuleType:
     return importlib.import_module(f"{_room(job)}.job")
 
 
-def output_tables(jobs: Iterable[str] = JOBS) -> dict[str, dict[str, str]]:
+def output_tables(jobs: Iterable[str] | None = None) -> dict[str, dict[str, str]]:
     """Every output table of the jobs with its own columns and SQL types."""
     tables: dict[str, dict[str, str]] = {}
-    for job in jobs:
+    for job in JOBS if jobs is None else jobs:
         for table, columns in spec(job).OUTPUTS.items():
             if table in tables and tables[table] != dict(columns):
                 raise ValueError(f"{job}: table {table} is declared twice with different columns")
@@ -97,7 +97,7 @@ def output_tables(jobs: Iterable[str] = JOBS) -> dict[str, dict[str, str]]:
     return tables
 
 
-def waves(jobs: Iterable[str] = JOBS) -> list[list[str]]:
+def waves(jobs: Iterable[str]) -> list[list[str]]:
     """Jobs in groups that can run side by side, each after the groups that it reads from."""
     left, done, order = list(jobs), set[str](), list[list[str]]()
     wanted = set(left)
@@ -187,7 +187,7 @@ def unit_dir(out: Path, job: str, brand_id: str, unit: str) -> Path:
     return out / job / brand_id / hashlib.sha256(unit.encode()).hexdigest()[:12]
 
 
-def plan(snapshot: Snapshot, wave: int, jobs: Iterable[str] = JOBS) -> list[dict[str, str]]:
+def plan(snapshot: Snapshot, wave: int, jobs: Iterable[str]) -> list[dict[str, str]]:
     """Units of one wave: ``[{"job", "brand", "unit"}, ...]``, the mapped tasks of the scheduler."""
     groups = waves(jobs)
     if wave >= len(groups):

@@ -13,7 +13,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 def test_every_room_of_the_architecture_exists() -> None:
     text = (ROOT / "ARCHITECTURE.md").read_text()
-    rooms = {m for m in re.findall(r"`([a-z]+)/`", text)} | {"modeling", "tests"}
+    rooms = set(re.findall(r"`([a-z]+)/`", text)) | {"modeling", "tests"}
     assert {"ingest", "dbt", "serving", "dags", "simulator"} <= rooms
     assert [r for r in rooms if not (ROOT / r).is_dir()] == []
 
