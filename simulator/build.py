@@ -8,12 +8,13 @@ from pathlib import Path
 
 import pandas as pd
 
-from simulator.config import GEO_CHANNELS, NATIONAL_CHANNELS, Options
+from simulator.config import GEO_CHANNELS, NATIONAL_CHANNELS, WORLD_END, Options
 from simulator.faults import planted
 from simulator.feeds_context import reach_feed, shop_feed, weekly_context, write_registers
 from simulator.feeds_crm import crm_feeds
-from simulator.feeds_media import daily_rows, google_feeds, meta_feed, retail_media_feeds, video_feeds
+from simulator.feeds_media import daily_rows, google_feeds, meta_feed, video_feeds
 from simulator.feeds_retail import amazon_feeds, target_feeds, walmart_feeds
+from simulator.feeds_retail_media import retail_media_feeds
 from simulator.journeys import write_journeys
 from simulator.landing import Feed, Landing, write_feed
 from simulator.truth import write_truth
@@ -81,6 +82,4 @@ def write_world(options: Options, out: Path, say: Callable[[str], None] = lambda
 
 def landing_end(options: Options) -> str:
     """The last day of the data."""
-    from simulator.config import WORLD_END
-
     return f"{WORLD_END} ({options.first_day} first)"

@@ -6,7 +6,7 @@ per week, response times are in weeks.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import date, timedelta
 
 WORLD_END = date(2026, 10, 24)  # a Saturday: the last complete Sunday..Saturday week
@@ -326,7 +326,3 @@ class Options:
     def history_weeks(self) -> int:
         """Weeks before the launch."""
         return self.weeks - LAUNCH_WEEKS
-
-    def with_(self, **changes: object) -> Options:
-        """A copy with some fields changed."""
-        return replace(self, **changes)  # type: ignore[arg-type]

@@ -93,7 +93,6 @@ def _emails(
     options: Options, who: Customers, rng: np.random.Generator, d_count: int
 ) -> tuple[np.ndarray, np.ndarray]:
     """Recipients of each mailing: weekly in the launch, about one week in four before; the DMA quota is random."""
-    weeks = options.weeks
     mailed = np.concatenate([rng.random(options.history_weeks) < 0.24, np.ones(LAUNCH_WEEKS, dtype=bool)])
     people, when = [], []
     for t in np.flatnonzero(mailed):
@@ -101,7 +100,6 @@ def _emails(
         sent = (who.joined < t) & (rng.random(len(who.dma)) < quota[who.dma])
         people.append(np.flatnonzero(sent))
         when.append(np.full(int(sent.sum()), t))
-    assert weeks == options.history_weeks + LAUNCH_WEEKS
     return np.concatenate(people), np.concatenate(when)
 
 

@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from simulator.demand import stream
-from simulator.landing import Delivery, Feed, Landing, pack
+from simulator.landing import Delivery, Feed, Landing
 
 Edit = Callable[[Landing, Feed, int, Delivery, pa.Table], bool]
 
@@ -119,6 +119,3 @@ def planted(landing: Landing, launch_at: int) -> Edit:
         return False
 
     return edit
-
-
-__all__ = ["pack", "planted", "spoil"]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import datetime, time, timedelta, timezone
+from datetime import datetime, time
 
 import numpy as np
 import pyarrow as pa
@@ -178,6 +178,3 @@ def crm_feeds(world: World) -> Iterator[Feed]:
     yield customer_feed(world)
     yield email_feed(world)
     yield coupon_feed(world)
-
-
-__all__ = ["crm_feeds", "iso_times", "timedelta", "timezone"]

@@ -8,9 +8,7 @@ Last touch therefore flatters retargeting and brand search. A channel's true cre
 from __future__ import annotations
 
 import gzip
-from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -226,9 +224,7 @@ def journey_plan(landing: Landing) -> list[Delivery]:
     """The weeks before the launch in one file, then weekly files."""
     weeks = min(JOURNEY_WEEKS, landing.options.weeks)
     begin = landing.days - 7 * weeks
-    return [
-        d for d in landing.daily_plan(lag_days=1, hour=10, block_weeks=JOURNEY_WEEKS, only_launch_from=begin)
-    ]
+    return landing.daily_plan(lag_days=1, hour=10, block_weeks=JOURNEY_WEEKS, only_launch_from=begin)
 
 
 def write_journeys(world: World, landing: Landing, visitors: int | None = None) -> pd.DataFrame:
@@ -263,7 +259,7 @@ def write_journeys(world: World, landing: Landing, visitors: int | None = None) 
     for path, delivery, writer, handle in zip(paths, plan, writers, handles, strict=True):
         writer.close()
         handle.close()
-        _touch(path, delivery)
+        landing.date_file(path, delivery)
     share = credit.true / max(credit.true.sum(), 1e-12)
     return pd.DataFrame(
         {
@@ -275,12 +271,3 @@ def write_journeys(world: World, landing: Landing, visitors: int | None = None) 
             "conversions": credit.conversions,
         }
     )
-
-
-def _touch(path: Path, delivery: Delivery) -> None:
-    import os
-
-    os.utime(path, (delivery.at.timestamp(), delivery.at.timestamp()))
-
-
-__all__ = ["Iterator", "write_journeys"]

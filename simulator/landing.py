@@ -70,9 +70,13 @@ class Landing:
         path = self.path(feed, delivery, ext)
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(data)
-        os.utime(path, (delivery.at.timestamp(), delivery.at.timestamp()))
+        self.date_file(path, delivery)
         self.files += 1
         return path
+
+    def date_file(self, path: Path, delivery: Delivery) -> None:
+        """Give a file its delivery time as modification time."""
+        os.utime(path, (delivery.at.timestamp(), delivery.at.timestamp()))
 
     def fault(self, path: Path, fault: str, outcome: str, bad_rows: int = 0, detail: str = "") -> None:
         """Record a planted fault: file, what it is, and the outcome a careful intake gives it."""

@@ -38,7 +38,7 @@ def to_cents(amount: np.ndarray, total_cents: int) -> np.ndarray:
         return np.zeros(amount.shape, dtype=np.int64)
     running = np.round(np.cumsum(flat) * (total_cents / flat.sum())).astype(np.int64)
     running[-1] = total_cents
-    return np.diff(running, prepend=0).reshape(amount.shape)
+    return np.asarray(np.diff(running, prepend=0).reshape(amount.shape))
 
 
 def matched_groups(

@@ -10,7 +10,6 @@ import pyarrow as pa
 
 from simulator.config import (
     CHANNEL_NAMES,
-    CHANNELS,
     MEDIATOR,
     PRODUCTS,
     RETAILERS,
@@ -212,6 +211,3 @@ def write_truth(world: World, folder: Path, extra: dict[str, pd.DataFrame]) -> N
     }
     for name, frame in tables.items():
         (folder / f"{name}.csv").write_bytes(csv_bytes(pa.Table.from_pandas(frame, preserve_index=False)))
-
-
-__all__ = ["CHANNELS", "write_truth"]

@@ -20,6 +20,7 @@ from simulator.config import (
     LAUNCH_WEEKS,
     MEDIATOR,
     NATIONAL_CHANNELS,
+    PRODUCTS,
     RETAILERS,
     SOCIAL,
     Channel,
@@ -28,7 +29,7 @@ from simulator.config import (
 from simulator.crm import Crm, draw_crm
 from simulator.demand import Demand, build_demand, stream
 from simulator.geography import Geography, load_geography
-from simulator.media import Experiment, build_plan, plan_experiments, social_pressure, to_cents
+from simulator.media import Experiment, build_plan, plan_experiments, to_cents
 from simulator.response import carryover, kernel, saturate
 
 CHANNEL = {c.name: c for c in CHANNELS}
@@ -71,7 +72,7 @@ class World:
         """Carried-over spend per home relative to its launch mean, (D, T)."""
         mean = self.pressure_mean[channel]
         carried = carryover(spend / self.geo.homes[:, None], kernel(CHANNEL[channel]))
-        return carried / mean if mean > 0 else carried
+        return np.asarray(carried / mean if mean > 0 else carried)
 
     def listed_revenue(self, channel: str, spend: np.ndarray) -> np.ndarray:
         """Revenue at list price that ``spend`` (D, T) brings through this channel alone, (D, T)."""
@@ -86,13 +87,13 @@ class World:
     def contribution(self, channel: str, spend: np.ndarray | None = None) -> np.ndarray:
         """Expected sales in dollars of one channel's own response, (D, T)."""
         given = self.spend(channel) if spend is None else spend
-        return self.listed_revenue(channel, given) * self.price_factor(channel)
+        return np.asarray(self.listed_revenue(channel, given) * self.price_factor(channel))
 
     def without_social(self, social: np.ndarray) -> np.ndarray:
         """Brand-search spend had social been ``social`` (D, T) in place of what it was."""
         drive = self.options.scenario.social_drive
         was = 1 + drive * self._social(self.spend(SOCIAL))
-        return self.spend(MEDIATOR) * (1 + drive * self._social(social)) / was
+        return np.asarray(self.spend(MEDIATOR) * (1 + drive * self._social(social)) / was)
 
     def _social(self, spend: np.ndarray) -> np.ndarray:
         channel = CHANNEL[SOCIAL]
@@ -115,7 +116,7 @@ class World:
 
     def baseline_cells(self) -> np.ndarray:
         """Expected sales without media, (D, R, P, T), after stock-outs."""
-        return self.demand.base * _cell_factor(self.demand, self.geo)
+        return np.asarray(self.demand.base * _cell_factor(self.demand, self.geo))
 
 
 def _cell_factor(demand: Demand, geo: Geography, stock: bool = True) -> np.ndarray:
@@ -126,8 +127,6 @@ def _cell_factor(demand: Demand, geo: Geography, stock: bool = True) -> np.ndarr
 
 
 def _list_price() -> np.ndarray:
-    from simulator.config import PRODUCTS
-
     return np.array([p.list_price_usd for p in PRODUCTS])
 
 
@@ -142,7 +141,7 @@ def _retail_split(demand: Demand, channel: Channel) -> np.ndarray:
 
 
 def _price_factor(demand: Demand, geo: Geography, channel: Channel) -> np.ndarray:
-    return np.einsum("drp,drpt->dt", _retail_split(demand, channel), _cell_factor(demand, geo))
+    return np.asarray(np.einsum("drp,drpt->dt", _retail_split(demand, channel), _cell_factor(demand, geo)))
 
 
 def _carried_mean(spend: np.ndarray, channel: Channel, geo: Geography) -> float:
@@ -156,7 +155,6 @@ def _exact_money(options: Options, plan: dict[str, np.ndarray], crm: Crm) -> dic
     email = (crm.email_sends * EMAIL_COST_MICROS).astype(np.int64)
     coupon = crm.coupon_cents * 10_000
     crm_micros = int(email[:, launch:].sum() + coupon[:, launch:].sum())
-    assert crm_micros % 10_000 == 0
     left = LAUNCH_BUDGET_CENTS - crm_micros // 10_000
     launch_cents = to_cents(np.array([plan[c][:, launch:].sum() for c in plan]), left)
     out: dict[str, np.ndarray] = {}
@@ -258,6 +256,3 @@ def expected_revenue(world: World) -> np.ndarray:
     for channel in CHANNELS:
         total = total + world.contribution(channel.name)
     return np.asarray(total)
-
-
-__all__ = ["CHANNEL", "World", "build_world", "expected_revenue", "social_pressure"]
