@@ -3,18 +3,109 @@
 from __future__ import annotations
 
 import argparse
+import json
 import sys
+from collections import Counter
+from typing import Any
 
-from ingest.contracts import ContractError, load_contracts
-from ingest.warehouse import DuckDBWarehouse, WarehouseError
+from ingest import run as runner
+from ingest.contracts import ContractError, families, load_contracts
+from ingest.warehouse import LedgerRow, WarehouseError
 from settings import Settings, SettingsError, load_settings
+
+STATUS = (
+    "file_name as file, feed, outcome, reason, rows_file, rows_loaded, rows_quarantined, rows_declared, sha256, "
+    "delivered_at, run_id, brand_id, uri, loaded_at, money_file, money_loaded, money_quarantined, first_date, last_date, "
+    "superseded_rows, size_bytes"
+)
 
 
 def _init(settings: Settings, args: argparse.Namespace) -> int:
     contracts = load_contracts()
-    with DuckDBWarehouse(settings.warehouse_path, contracts) as warehouse:
+    with runner.opened(settings, contracts) as warehouse:
         warehouse.init()
     print(f"{len(contracts)} feeds ready in {settings.warehouse_path}")
+    return 0
+
+
+def _line(row: LedgerRow) -> str:
+    counts = f"{row.rows_loaded} loaded, {row.rows_quarantined} refused" if row.rows_file else ""
+    return "  ".join(filter(None, [f"{row.outcome:<7}", row.item.shown_uri, counts, row.reason]))
+
+
+def _run(settings: Settings, args: argparse.Namespace) -> int:
+    contracts = load_contracts()
+    feeds = None
+    if args.feeds:
+        feeds = [name.strip() for name in args.feeds.split(",") if name.strip()]
+        unknown = sorted(set(feeds) - set(contracts))
+        if unknown:
+            raise ContractError(f"--feeds: no contract for {', '.join(unknown)}")
+    report = None if args.quiet else (lambda row: print(_line(row), flush=True))
+    rows = runner.run(settings, contracts, feeds=feeds, workers=args.workers, report=report)
+    counts = Counter(row.outcome for row in rows)
+    words = ", ".join(f"{count} {word}" for word, count in sorted(counts.items())) or "nothing new"
+    print(f"{len(rows)} files: {words}; {sum(row.rows_loaded for row in rows)} rows loaded")
+    broken = runner.failed(rows)
+    for row in broken:
+        print(f"ingest: {row.item.shown_uri}: {row.reason}; run again to retry", file=sys.stderr)
+    return 1 if broken else 0
+
+
+def _plain(value: Any) -> Any:
+    return value if isinstance(value, (int, str, type(None))) else str(value)
+
+
+def _table(rows: list[dict[str, Any]], columns: list[str]) -> str:
+    cells = [columns, *[["" if row[c] is None else str(row[c]) for c in columns] for row in rows]]
+    widths = [min(60, max(len(line[i]) for line in cells)) for i in range(len(columns))]
+    return "\n".join("  ".join(t[:60].ljust(w) for t, w in zip(line, widths, strict=True)).rstrip() for line in cells)
+
+
+def _show(rows: list[dict[str, Any]], columns: list[str], form: str) -> None:
+    if form == "json":
+        print(json.dumps([{k: _plain(v) for k, v in row.items()} for row in rows], indent=1, ensure_ascii=False))
+    else:
+        print(_table(rows, columns))
+
+
+def _status(settings: Settings, args: argparse.Namespace) -> int:
+    with runner.opened(settings, load_contracts(), read_only=True) as warehouse:
+        rows = warehouse.query(f"select {STATUS} from intake.ledger order by loaded_at, uri")
+    shown = ["file", "feed", "outcome", "reason", "rows_file", "rows_loaded", "rows_quarantined", "rows_declared", "delivered_at"]
+    _show(rows, shown, args.format)
+    return 0
+
+
+def _quarantine(settings: Settings, args: argparse.Namespace) -> int:
+    where = " where released_by is null" if not args.all else ""
+    if args.feed:
+        where += (" and" if where else " where") + " feed = ?"
+    with runner.opened(settings, load_contracts(), read_only=True) as warehouse:
+        rows = warehouse.query(
+            f"select feed, file_name as file, line, reason, field, row_text, sha256, released_by from intake.quarantine{where} "
+            f"order by feed, file_name, line limit {int(args.limit)}",
+            [args.feed] if args.feed else [],
+        )
+    _show(rows, ["feed", "file", "line", "reason", "field", "row_text"], args.format)
+    return 0
+
+
+def _families(settings: Settings, args: argparse.Namespace) -> int:
+    contracts = load_contracts()
+    with runner.opened(settings, contracts, read_only=True) as warehouse:
+        memory = warehouse.remember()
+    waiting = Counter(
+        contracts[item.feed].family if item.feed in contracts else "unknown"
+        for item in runner.landing_zone(settings, contracts).items()
+        if runner.is_new(item, memory, contracts)
+    )
+    grouped = families(contracts.values())
+    print(
+        json.dumps(
+            [{"family": f, "feeds": grouped.get(f, []), "new_files": n} for f, n in sorted(waiting.items())]
+        )
+    )
     return 0
 
 
@@ -22,8 +113,22 @@ def main(argv: list[str] | None = None) -> int:
     """Run one command; 0 done, 1 something must be retried, 2 refused with one line on stderr."""
     parser = argparse.ArgumentParser(prog="python -m ingest", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
-    init = commands.add_parser("init", help="make the empty raw, history and intake tables")
-    init.set_defaults(run=_init)
+    commands.add_parser("init", help="make the empty raw, history and intake tables").set_defaults(run=_init)
+    run = commands.add_parser("run", help="load what is new in LANDING_URI")
+    run.add_argument("--feeds", help="only these feeds, comma separated")
+    run.add_argument("--workers", type=int, help="parser processes (default: at most 2)")
+    run.add_argument("--quiet", action="store_true", help="only the last line")
+    run.set_defaults(run=_run)
+    status = commands.add_parser("status", help="every file ever seen and what became of it")
+    status.set_defaults(run=_status)
+    quarantine = commands.add_parser("quarantine", help="refused rows with reason and line")
+    quarantine.add_argument("--feed", help="only this feed")
+    quarantine.add_argument("--limit", type=int, default=1000, help="at most so many rows")
+    quarantine.add_argument("--all", action="store_true", help="with the rows that a repaired file released")
+    quarantine.set_defaults(run=_quarantine)
+    for command in (status, quarantine):
+        command.add_argument("--format", choices=("text", "json"), default="text")
+    commands.add_parser("families", help="JSON list of feed families with new files").set_defaults(run=_families)
     args = parser.parse_args(argv)
     try:
         result: int = args.run(load_settings(), args)

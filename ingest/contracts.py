@@ -20,6 +20,7 @@ CONTRACT_DIR = Path(__file__).resolve().parent / "contracts"
 TYPES = ("text", "integer", "decimal", "date", "timestamp", "boolean", "json")
 FORMATS = ("csv", "ndjson", "json")
 PII_KINDS = ("id", "email", "phone", "name")
+_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _NAME = re.compile(r"^[a-z][a-z0-9_]{0,62}$")
 _ZERO_WIDTH = dict.fromkeys([*range(0x200B, 0x2010), *range(0x202A, 0x202F), 0x2060, 0xFEFF])
 
@@ -269,7 +270,7 @@ def _load(folder: Path) -> dict[str, Contract]:
         if path.name.startswith("_"):
             continue
         try:
-            document = yaml.safe_load(path.read_text(encoding="utf-8"))
+            document = yaml.load(path.read_text(encoding="utf-8"), Loader=_LOADER)
         except yaml.YAMLError as error:
             raise ContractError(f"{path.name}: not readable as YAML: {str(error).splitlines()[0]}") from None
         contract = parse_contract(document or {}, path.name)

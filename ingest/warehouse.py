@@ -1,73 +1,131 @@
-"""The DuckDB warehouse as the intake sees it: one writer, one transaction per file."""
+"""Where parsed files go: the interface both warehouses share, and the reports that cross it."""
 
 from __future__ import annotations
 
-import re
-import time
-from pathlib import Path
-from types import TracebackType
-
-import duckdb
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any, Protocol
 
 from ingest.contracts import Contract
-from ingest.schema import statements
-
-LOCK_WAIT_SECONDS = 60.0
+from ingest.landing import Item
+from ingest.outcomes import FLAGGED, LOAD, QR, REPLACE, WARN
+from ingest.parse import Parsed
 
 
 class WarehouseError(RuntimeError):
     """The warehouse cannot be used now; the message is one clear line."""
 
 
-def connect(path: Path, *, read_only: bool = False, wait: float = LOCK_WAIT_SECONDS) -> duckdb.DuckDBPyConnection:
-    """Open the warehouse file, waiting a bounded time for another process to let go of it.
+@dataclass
+class LedgerRow:
+    """One line of ``intake.ledger``: what became of one delivered file."""
 
-    Raises:
-        WarehouseError: naming the process that holds the lock, or that the file is damaged.
-    """
-    deadline = time.monotonic() + wait
-    pause = 0.05
-    while True:
-        try:
-            return duckdb.connect(str(path), read_only=read_only)
-        except duckdb.IOException as error:
-            text = str(error)
-            if "lock" not in text.lower():
-                raise WarehouseError(f"warehouse {path}: {text.splitlines()[0]}") from None
-            if time.monotonic() > deadline:
-                holder = re.search(r"PID (\d+)", text)
-                who = f"process {holder[1]}" if holder else "another process"
-                raise WarehouseError(f"warehouse {path} is locked by {who} (waited {wait:.0f} s)") from None
-        time.sleep(pause)
-        pause = min(pause * 1.5, 0.5)
+    item: Item
+    sha256: str | None
+    outcome: str
+    reason: str
+    run_id: str
+    size_bytes: int = 0
+    rows_file: int = 0
+    rows_loaded: int = 0
+    rows_quarantined: int = 0
+    rows_declared: int = 0
+    money_loaded: Decimal = Decimal(0)
+    money_quarantined: Decimal = Decimal(0)
+    first_date: str | None = None
+    last_date: str | None = None
+    contract_version: int = 0
+    superseded_rows: int = 0
+    delivered: str = ""
+    loaded_at: str = field(default_factory=lambda: datetime.now(UTC).strftime("%Y-%m-%d %H:%M:%S.%f"))
+
+    @property
+    def ledger_id(self) -> str:
+        """Same place, same content, same look: the same line, however often it is written."""
+        text = f"{self.item.source_key}|{self.sha256}|{self.item.fingerprint}"
+        return hashlib.sha256(text.encode()).hexdigest()
+
+    def values(self) -> list[object]:
+        """Values in the order of ``schema.LEDGER``."""
+        return [
+            self.ledger_id, self.item.brand, self.item.feed or "unknown", self.item.shown_name, self.item.shown_uri,
+            self.sha256, self.size_bytes or self.item.size, self.delivered or self.item.delivered, self.loaded_at,
+            self.run_id, self.outcome, self.reason, self.rows_file, self.rows_loaded, self.rows_quarantined,
+            self.rows_declared, self.money_loaded + self.money_quarantined, self.money_loaded,
+            self.money_quarantined, self.first_date, self.last_date, self.contract_version, self.superseded_rows,
+            self.item.source_key, self.item.fingerprint,
+        ]  # fmt: skip
 
 
-class DuckDBWarehouse:
-    """Warehouse on one DuckDB file. Open late, close early: a context manager."""
+@dataclass
+class Memory:
+    """What the warehouse remembers about earlier deliveries."""
 
-    def __init__(self, path: Path, contracts: dict[str, Contract]) -> None:
-        self.path = path
-        self.contracts = contracts
-        path.parent.mkdir(parents=True, exist_ok=True)
-        self.connection = connect(path)
+    fingerprints: dict[str, list[tuple[str, str, int]]]  # source_key -> (fingerprint, outcome, contract version)
+    known: dict[str, str]  # brand|feed|sha256 of loaded content
+    suppressed: dict[str, list[str]]  # brand -> hashes of forgotten people
 
-    def __enter__(self) -> DuckDBWarehouse:
-        return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.connection.close()
+class Warehouse(Protocol):
+    """One open warehouse. Each method is one transaction; nothing is half-written."""
 
     def init(self) -> None:
-        """Make every schema and table that the contracts declare and that does not exist yet."""
-        for statement in statements(self.contracts.values()):
-            self.connection.execute(statement)
-        self.connection.execute("delete from intake.feed")
-        self.connection.executemany(
-            "insert into intake.feed values (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-            [
-                (c.feed, c.family, c.partner, c.cadence, c.mode, c.restatement_days, c.event_date, c.timezone, c.version)
-                for c in self.contracts.values()
-            ],
-        )
+        """Make every schema and table that the contracts declare."""
+
+    def remember(self) -> Memory:
+        """Read what is needed to recognise files."""
+
+    def load(self, item: Item, answer: Mapping[str, Any], run_id: str) -> LedgerRow:
+        """Rows, quarantine, warnings and ledger line of one parsed file, in one transaction."""
+
+    def record(self, row: LedgerRow) -> None:
+        """Write the ledger line of a file that brought no rows."""
+
+    def finish(self) -> None:
+        """Judgements over all deliveries (volume, repeated emptiness), as a pure function of the ledger."""
+
+    def query(self, sql: str, parameters: Sequence[object] = ()) -> list[dict[str, Any]]:
+        """Rows of a read-only question, for the commands."""
+
+    def close(self) -> None:
+        """Let go of the warehouse."""
+
+
+def ledger_row(item: Item, answer: Mapping[str, Any], parsed: Parsed, contract: Contract, run_id: str) -> LedgerRow:
+    """Ledger line of a parsed file before its outcome is known."""
+    unit = Decimal(contract.money_unit)
+    return LedgerRow(
+        item=item,
+        sha256=answer["sha256"],
+        outcome=LOAD,
+        reason="",
+        run_id=run_id,
+        size_bytes=answer["size"],
+        rows_file=parsed.rows_file,
+        rows_loaded=parsed.rows_good,
+        rows_quarantined=parsed.rows_bad,
+        rows_declared=parsed.rows_declared,
+        money_loaded=Decimal(parsed.money_good) * unit,
+        money_quarantined=Decimal(parsed.money_bad) * unit,
+        first_date=parsed.first_date,
+        last_date=parsed.last_date,
+        contract_version=contract.version,
+    )
+
+
+def outcome(parsed: Parsed, superseded: int, replaced_name: bool, reasons: Sequence[str]) -> tuple[str, str]:
+    """The ledger's word and reason for a loaded file; the most serious fact names it."""
+    codes = [code for code, _, _ in parsed.warnings]
+    flagged = [code for code in codes if code in FLAGGED]
+    if parsed.suppressed:
+        codes.append("suppressed")
+    if parsed.rows_bad:
+        return QR, ",".join([*reasons, *[c for c in codes if c != "type_change"]])
+    if superseded or replaced_name:
+        return REPLACE, ",".join(["partition_replaced" if superseded else "same_name_new_content", *codes])
+    if flagged:
+        return WARN, ",".join([*flagged, *[c for c in codes if c not in flagged]])
+    return LOAD, ",".join(codes)

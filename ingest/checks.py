@@ -1,0 +1,178 @@
+"""What is decided over a whole parsed file: counts, money, repeated keys, changed types, declared contradictions."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from ingest.outcomes import Refused
+from ingest.rows import Run
+from ingest.schema import quoted
+from ingest.values import TYPE_REASONS, literal
+
+if TYPE_CHECKING:
+    from ingest.header import Layout
+    from ingest.parse import Parsed, Task
+    from ingest.scan import Facts
+    from ingest.tokens import Tally
+
+DECLARED = ("footer", "repeat_header", "blank_row", "suppressed")
+TYPE_SHARE = 0.05
+TYPE_ROWS = 2
+
+
+def measure(run: Run, parsed: Parsed, task: Task) -> None:
+    """Counts, sums and dates of the written rows; repeated keys and suppressed people are taken out first."""
+    rows = f"read_parquet({literal(parsed.rows)})"
+    _suppress(run, parsed, task, rows)
+    contract = task.contract
+    if contract.key and contract.duplicates == "quarantine":
+        _repeated_keys(run, parsed, task, rows)
+    declared = "_reason in (" + ", ".join(map(literal, DECLARED)) + ")"
+    money = quoted(contract.money_field) if contract.money_field else "0"
+    event = f"cast({quoted(contract.event_date)} as date)" if contract.event_date else "cast(null as date)"
+    counts = [f"count(*) filter (where _reason is null and ({check.when}))" for check in contract.checks]
+    row = run(
+        f"select count(*) filter (where _reason is null), count(*) filter (where _reason is not null and not {declared}), "
+        f"count(*) filter (where {declared}), coalesce(sum({money}) filter (where _reason is null), 0), "
+        f"coalesce(sum({money}) filter (where _reason is not null and not {declared}), 0), "
+        f"min({event}) filter (where _reason is null), max({event}) filter (where _reason is null)"
+        + "".join(f", {c}" for c in counts)
+        + f" from {rows}"
+    ).fetchone()
+    assert row is not None
+    parsed.rows_good, parsed.rows_bad, parsed.rows_declared = row[0], row[1], row[2]
+    parsed.money_good, parsed.money_bad = str(row[3]), str(row[4])
+    parsed.first_date, parsed.last_date = (None if d is None else d.isoformat() for d in row[5:7])
+    for check, count in zip(contract.checks, row[7:], strict=True):
+        if count:
+            parsed.warnings.append((check.code, check.when, count))
+
+
+def _rewrite(run: Run, parsed: Parsed, condition: str, reason: str, setup: str = "") -> None:
+    """Mark the good rows for which ``condition`` holds as refused."""
+    fresh = parsed.rows + ".new"
+    run(
+        f"copy ({setup} select * replace (case when {condition} then '{reason}' else _reason end as _reason, "
+        f"case when {condition} then null else _field end as _field) from r) "
+        f"to {literal(fresh)} (format parquet, compression lz4_raw)"
+    )
+    import os
+
+    os.replace(fresh, parsed.rows)
+
+
+def _suppress(run: Run, parsed: Parsed, task: Task, rows: str) -> None:
+    """Rows of people who asked to be forgotten are declared, never loaded."""
+    hashed = [quoted(f.name) for f in task.contract.fields.values() if f.pii in ("id", "email", "phone")]
+    if not hashed or not task.suppressed:
+        return
+    run("create or replace temp table forgotten (h varchar)")
+    run("insert into forgotten select unnest(?)", [sorted(task.suppressed)])
+    hit = " or ".join(f"{column} in (select h from forgotten)" for column in hashed)
+    found = run(f"select count(*) from {rows} where {hit}").fetchone()
+    if found and found[0]:
+        parsed.suppressed = found[0]
+        blank = ", ".join(f"null as {quoted(f.name)}" for f in task.contract.fields.values())
+        fresh = parsed.rows + ".new"
+        run(
+            f"copy (select * replace ({blank}, null as _extra, null as _row, 'suppressed' as _reason) from {rows} where {hit} "
+            f"union all by name select * from {rows} where not coalesce({hit}, false)) "
+            f"to {literal(fresh)} (format parquet, compression lz4_raw)"
+        )
+        import os
+
+        os.replace(fresh, parsed.rows)
+
+
+def _repeated_keys(run: Run, parsed: Parsed, task: Task, rows: str) -> None:
+    """One of several identical rows stays; the same key with different values refuses the file."""
+    keys = ", ".join(quoted(k) for k in task.contract.key)
+    found = run(
+        f"select count(*) from (select hash({keys}) as h from {rows} where _reason is null group by h having count(*) > 1)"
+    ).fetchone()
+    if not found or not found[0]:
+        return
+    values = ", ".join(quoted(name) for name in task.contract.fields)
+    conflict = run(
+        f"select count(*) from (select {keys} from {rows} where _reason is null group by all "
+        f"having count(distinct hash({values})) > 1)"
+    ).fetchone()
+    if conflict and conflict[0]:
+        raise Refused("duplicate_key", f"{conflict[0]} keys occur with different values")
+    setup = (
+        f"with r0 as (select *, row_number() over (partition by _reason is null, {keys} order by _line) as _n from {rows}), "
+        "r as (select * from r0 order by _line)"
+    )
+    fresh = parsed.rows + ".new"
+    run(
+        f"copy ({setup} select * exclude (_n) replace (case when _n > 1 and _reason is null then 'duplicate_row' else _reason end "
+        f"as _reason) from r) to {literal(fresh)} (format parquet, compression lz4_raw)"
+    )
+    import os
+
+    os.replace(fresh, parsed.rows)
+
+
+def judge(run: Run, parsed: Parsed, task: Task, layout: Layout, tally: Tally, facts: Facts) -> None:
+    """Refuse a file whose column changed its type, and collect the warnings.
+
+    Raises:
+        Refused: ``type_changed`` or ``date_format_contradiction``.
+    """
+    rows = f"read_parquet({literal(parsed.rows)})"
+    contract = task.contract
+    data_rows = parsed.rows_good + parsed.rows_bad
+    if parsed.rows_bad:
+        words = ", ".join(map(literal, sorted(TYPE_REASONS)))
+        for name, count in run(
+            f"select _field, count(*) from {rows} where _reason in ({words}) group by _field order by 2 desc, 1"
+        ).fetchall():
+            if count >= TYPE_ROWS and count > TYPE_SHARE * data_rows:
+                raise Refused("type_changed", f"{count} of {data_rows} rows do not hold the declared type in {name}")
+            parsed.warnings.append(("type_change", name, count))
+    if data_rows == 0:
+        parsed.warnings.append(("no_rows", "a header and nothing else", 0))
+    if tally.truncated:
+        parsed.warnings.append(("truncated", "the last line is cut off", 1))
+    drift = [layout.names[i] for i in layout.extras if layout.names[i]]
+    if drift and not contract.open_columns:
+        parsed.warnings.append(("schema_drift", "new: " + ", ".join(sorted(drift))[:300], len(drift)))
+    if layout.missing_optional and data_rows and contract.has_header and not contract.open_columns:
+        missing = [n for n in layout.missing_optional if contract.fields[n].default is None]
+        if missing:
+            parsed.warnings.append(("optional_column_missing", ", ".join(missing), len(missing)))
+    if not facts.ascii:
+        changed = run(f"select count(*) from {rows} where _reason is null and contains(_extra, '(as delivered)')").fetchone()
+        if changed and changed[0]:
+            parsed.warnings.append(("id_normalised", "invisible or full-width characters removed", changed[0]))
+    _window(run, parsed, task, rows)
+    if contract.partition:
+        parts = ", ".join(f"cast({quoted(p)} as varchar)" for p in contract.partition)
+        key = f"concat_ws(chr(31), {parts})"
+    else:
+        key = "'*'"
+    if contract.mode == "replace":
+        parsed.partitions = [
+            (str(k), int(n))
+            for k, n in run(
+                f"select {key} as k, count(*) from {rows} where _reason is null group by k order by k"
+            ).fetchall()
+        ]
+
+
+def _window(run: Run, parsed: Parsed, task: Task, rows: str) -> None:
+    """Dates outside the window that the file's own name states; a swapped day and month is refused."""
+    contract = task.contract
+    if not task.window or not contract.event_date or not parsed.rows_good:
+        return
+    event = f"cast({quoted(contract.event_date)} as date)"
+    low, high = (f"date '{d}'" for d in task.window)
+    outside_sql = f"_reason is null and {event} not between {low} - interval 7 day and {high} + interval 7 day"
+    swapped = f"try_cast(strftime({event}, '%Y-%d-%m') as date) between {low} and {high}"
+    found: Any = run(
+        f"select count(*) filter (where {outside_sql}), count(*) filter (where {outside_sql} and {swapped}) from {rows}"
+    ).fetchone()
+    if found[1] > TYPE_SHARE * parsed.rows_good:
+        raise Refused("date_format_contradiction", "day and month are swapped against the window in the file's name")
+    if found[0]:
+        parsed.warnings.append(("date_outside_window", f"{task.window[0]} to {task.window[1]}", found[0]))

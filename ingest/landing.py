@@ -1,0 +1,218 @@
+"""Landing zones: what lies there, whose it is, and when it was delivered. Local folders; S3 in ``landing_s3``.
+
+``<landing>/[brand=<brand>/]<feed>/[folders/]<file>``. The feed is the nearest folder that names a contract; in a
+pack's folder (several small feeds of one partner) it is the file's own name.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import unicodedata
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from ingest.contracts import Contract
+from ingest.pii import mask_text
+
+_STAMP = re.compile(r"__(\d{8}T\d{6})Z(?=\.|$)")
+_WINDOW = re.compile(r"_(\d{8})_(\d{8})(?=__|\.|$)")
+_UNFINISHED = (".tmp", ".part", ".partial", ".filepart", ".crdownload", ".inprogress", ".uploading", "~")
+_SIDECAR = (".done", ".manifest.json", ".md5", ".sha256", "_success")
+_UNSAFE = frozenset([*range(0x20), 0x7F, *range(0x80, 0xA0), *range(0x202A, 0x202F), *range(0x2066, 0x206A), 0x200E, 0x200F])
+MAX_NAME = 255
+
+
+@dataclass(frozen=True)
+class Item:
+    """One file in the landing zone, as listed. ``fingerprint`` changes whenever its content may have changed."""
+
+    uri: str
+    path: str
+    name: str
+    brand: str
+    feed: str
+    size: int
+    fingerprint: str
+    mtime: float
+    delivered: str
+    window: tuple[str, str] | None
+    etag: str = ""
+    version: str = ""
+    problem: str = ""  # a reason of the ledger when the name or place alone settles the file
+
+    @property
+    def source_key(self) -> str:
+        """Identity of the place; a digest, because names are data and may hold anything."""
+        return hashlib.sha256(f"{self.brand}|{self.uri}".encode("utf-8", "surrogateescape")).hexdigest()
+
+    @property
+    def shown_name(self) -> str:
+        """File name as the ledger stores it: printable, without personal data, at most 300 characters."""
+        return shown(self.name)
+
+    @property
+    def shown_uri(self) -> str:
+        return shown(self.uri, 900)
+
+    def message(self) -> dict[str, Any]:
+        """Plain dictionary for the parser process."""
+        return asdict(self)
+
+
+def shown(text: str, limit: int = 300) -> str:
+    """Text of a name that is safe to store and to print."""
+    text = text.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+    safe = "".join(c if ord(c) not in _UNSAFE else f"\\u{ord(c):04x}" for c in text)
+    return (mask_text(safe) or "")[:limit]
+
+
+def delivered_at(name: str, mtime: float) -> str:
+    """Delivery time: the stamp in the name; the file's own time without one. ISO text, UTC, seconds."""
+    match = _STAMP.search(name)
+    if match:
+        try:
+            return datetime.strptime(match[1], "%Y%m%dT%H%M%S").strftime("%Y-%m-%d %H:%M:%S")
+        except ValueError:
+            pass
+    moment = datetime.fromtimestamp(max(0.0, min(mtime, 4_102_444_800.0)), tz=UTC)
+    return moment.strftime("%Y-%m-%d %H:%M:%S")
+
+
+def window(name: str) -> tuple[str, str] | None:
+    """First and last day that the name states, as ISO dates."""
+    match = _WINDOW.search(name)
+    if not match:
+        return None
+    try:
+        low, high = (datetime.strptime(part, "%Y%m%d").date() for part in match.groups())
+    except ValueError:
+        return None
+    return (low.isoformat(), high.isoformat()) if low <= high else None
+
+
+def name_problem(relative: str, name: str) -> str:
+    """Why a name alone refuses a file; names are data and are never used as paths."""
+    if len(name) > MAX_NAME or len(name.encode("utf-8", "surrogateescape")) > 1000:
+        return "bad_file_name"
+    if any(ord(char) in _UNSAFE for char in relative):
+        return "bad_file_name"
+    if any(0xDC80 <= ord(char) <= 0xDCFF for char in relative):
+        return "bad_file_name"
+    if ".." in PurePosixPath(relative).parts or "\\" in name or relative.startswith("/"):
+        return "path_traversal"
+    return ""
+
+
+def stem(name: str) -> str:
+    """File name without endings, stamps and windows, in the form in which names are compared."""
+    base = _STAMP.sub("", name)
+    base = re.sub(r"(\.[A-Za-z0-9]{1,8}){1,2}$", "", base)
+    base = _WINDOW.sub("", base)
+    base = re.sub(r"[ _-]*\(\d+\)$|_\d{8}$|_\d{4}-\d{2}-\d{2}$", "", base)
+    return re.sub(r"[^a-z0-9]+", "_", unicodedata.normalize("NFKC", base).lower()).strip("_")
+
+
+class Router:
+    """Finds the feed of a file from its folders and, in packs, from its name."""
+
+    def __init__(self, contracts: Mapping[str, Contract], default_brand: str) -> None:
+        self.contracts = contracts
+        self.default_brand = default_brand
+        self.packs: dict[str, dict[str, str]] = {}
+        self.names: dict[str, str] = {}
+        for contract in contracts.values():
+            for name in (contract.feed, *contract.file_names):
+                key = re.sub(r"[^a-z0-9]+", "_", name.lower()).strip("_")
+                self.names.setdefault(key, contract.feed)
+                if contract.pack:
+                    self.packs.setdefault(contract.pack, {})[key] = contract.feed
+
+    def brand(self, parts: tuple[str, ...]) -> str:
+        """Brand of a path: its ``brand=`` folder, or the default brand."""
+        for part in parts[:-1]:
+            if part.startswith("brand=") and re.fullmatch(r"[a-z0-9][a-z0-9_-]{0,62}", part[6:]):
+                return part[6:]
+        return self.default_brand
+
+    def feed(self, parts: tuple[str, ...]) -> tuple[str, str]:
+        """(feed, '') or ('', reason)."""
+        own = stem(parts[-1])
+        for folder in reversed(parts[:-1]):
+            if folder in self.contracts:
+                stray = self.names.get(own, folder)
+                same_pack = self.contracts[stray].pack == self.contracts[folder].pack
+                return (folder, "") if stray == folder or not same_pack else (folder, "wrong_feed")
+            if folder in self.packs:
+                pack = self.packs[folder]
+                if own in pack or folder in pack:
+                    return pack.get(own) or pack[folder], ""
+                return "", "unknown_feed"
+        folders = [part for part in parts[:-1] if not part.startswith("brand=")]
+        if own in self.names and not (folders and folders[-1] in self.names):
+            return self.names[own], ""
+        return "", "unknown_feed"
+
+
+def unfinished(name: str) -> bool:
+    """Whether the name says that the upload is not complete."""
+    return name.lower().endswith(_UNFINISHED)
+
+
+def sidecar(name: str) -> bool:
+    """Files about files: markers and manifests, never deliveries."""
+    return name.lower().endswith(_SIDECAR) or name.startswith(".")
+
+
+class LocalLanding:
+    """A folder on this machine."""
+
+    def __init__(self, root: str, router: Router) -> None:
+        self.root = Path(root)
+        self.router = router
+
+    def items(self, feeds: Iterable[str] | None = None) -> Iterator[Item]:
+        """Every delivery under the root, in name order; ``feeds`` keeps those of the named feeds."""
+        wanted = None if feeds is None else set(feeds)
+        for path, name, info in sorted(self._walk(str(self.root)), key=lambda entry: entry[0]):
+            relative = os.path.relpath(path, self.root)
+            parts = PurePosixPath(relative).parts
+            feed, problem = self.router.feed(parts)
+            if wanted is not None and feed not in wanted:
+                continue
+            problem = name_problem(relative, name) or problem
+            mark = f"{info.st_size}:{info.st_mtime_ns}:{info.st_ctime_ns}:{info.st_ino}"
+            yield Item(
+                uri=relative,
+                path=path,
+                name=name,
+                brand=self.router.brand(parts),
+                feed=feed,
+                size=info.st_size,
+                fingerprint=mark,
+                mtime=info.st_mtime,
+                delivered=delivered_at(name, info.st_mtime),
+                window=window(name),
+                problem="partial_name" if unfinished(name) else problem,
+            )
+
+    def _walk(self, folder: str) -> Iterator[tuple[str, str, os.stat_result]]:
+        try:
+            entries = list(os.scandir(folder))
+        except FileNotFoundError:
+            return
+        except PermissionError:
+            return
+        for entry in entries:
+            if entry.is_dir(follow_symlinks=False):
+                if not entry.name.startswith("."):
+                    yield from self._walk(entry.path)
+            elif not sidecar(entry.name):
+                try:
+                    yield entry.path, entry.name, entry.stat(follow_symlinks=False)
+                except FileNotFoundError:
+                    continue

@@ -1,0 +1,244 @@
+"""One run: list, recognise, parse in child processes, load one file per transaction, report."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import shutil
+import stat
+import tempfile
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from ingest.contracts import Contract
+from ingest.failpoints import reach
+from ingest.landing import Item, LocalLanding, Router
+from ingest.outcomes import ABORT, QF, SETTLED, WAIT
+from ingest.pool import parse_all
+from ingest.warehouse import LedgerRow, Memory, Warehouse
+from ingest.warehouse_duckdb import DuckDBWarehouse
+from settings import Settings
+
+BATCH_FILES = 400
+BATCH_BYTES = 4 << 30
+STABLE_SECONDS = float(os.environ.get("INGEST_STABLE_SECONDS", 1.0))
+MEMORY = os.environ.get("INGEST_PARSER_MEMORY", "512MB")
+LIMIT_BYTES = int(os.environ.get("INGEST_PARSER_LIMIT_BYTES", 1600 << 20))
+
+
+def landing_zone(settings: Settings, contracts: Mapping[str, Contract]) -> Any:
+    """The landing zone that the settings name."""
+    router = Router(contracts, settings.brand_id)
+    if settings.landing_uri.startswith("s3://"):
+        from ingest.landing_s3 import S3Landing
+
+        return S3Landing(settings.landing_uri, router)
+    return LocalLanding(settings.landing_uri, router)
+
+
+def open_warehouse(settings: Settings, contracts: Mapping[str, Contract], *, read_only: bool = False) -> Warehouse:
+    """The warehouse that the settings name; a DuckDB file that is not there yet is made."""
+    if settings.warehouse_target == "redshift":
+        from ingest.warehouse_redshift import RedshiftWarehouse
+
+        remote: Warehouse = RedshiftWarehouse(settings, contracts)
+        return remote
+    if read_only and not settings.warehouse_path.exists():
+        read_only = False
+    warehouse = DuckDBWarehouse(settings.warehouse_path, contracts, read_only=read_only)
+    if not warehouse.ready():
+        if read_only:
+            warehouse.close()
+            warehouse = DuckDBWarehouse(settings.warehouse_path, contracts)
+        warehouse.init()
+    return warehouse
+
+
+@contextmanager
+def opened(settings: Settings, contracts: Mapping[str, Contract], *, read_only: bool = False) -> Iterator[Warehouse]:
+    """Open late, close early."""
+    warehouse = open_warehouse(settings, contracts, read_only=read_only)
+    try:
+        yield warehouse
+    finally:
+        warehouse.close()
+
+
+def is_new(item: Item, memory: Memory, contracts: Mapping[str, Contract]) -> bool:
+    """Whether this look at this place is not settled yet."""
+    version = contracts[item.feed].version if item.feed in contracts else 0
+    for mark, word, seen_version in memory.fingerprints.get(item.source_key, ()):
+        if mark == item.fingerprint and word in SETTLED:
+            return word == QF and version > seen_version
+    return True
+
+
+def _steady(items: list[Item]) -> list[Item]:
+    """Items that lie still: a file written to in the last moments is looked at twice."""
+    now = time.time()
+    fresh = [i for i in items if not i.path.startswith("s3://") and not i.problem and now - i.mtime < 5 * STABLE_SECONDS]
+    if not fresh:
+        return items
+    time.sleep(STABLE_SECONDS)
+    moving: set[str] = set()
+    for item in fresh:
+        try:
+            info = os.stat(item.path, follow_symlinks=False)
+        except OSError:
+            continue
+        mark = f"{info.st_size}:{info.st_mtime_ns}:{info.st_ctime_ns}:{info.st_ino}"
+        if mark != item.fingerprint and stat.S_ISREG(info.st_mode):
+            moving.add(item.uri)
+    return [i if i.uri not in moving else _with_problem(i, "still_growing") for i in items]
+
+
+def _with_problem(item: Item, problem: str) -> Item:
+    from dataclasses import replace
+
+    return replace(item, problem=problem)
+
+
+def sweep(root: Path) -> None:
+    """Remove work folders whose process is gone."""
+    for folder in root.glob("intake-*"):
+        pid = folder.name.split("-")[1]
+        try:
+            os.kill(int(pid), 0)
+        except (ValueError, ProcessLookupError):
+            shutil.rmtree(folder, ignore_errors=True)
+        except PermissionError:
+            continue
+
+
+@contextmanager
+def work_folder(settings: Settings) -> Iterator[Path]:
+    """A private folder for decoded text and parsed rows, gone afterwards (a later run sweeps after a kill)."""
+    root = settings.data_dir / "intake_work"
+    root.mkdir(parents=True, exist_ok=True, mode=0o700)
+    sweep(root)
+    folder = Path(tempfile.mkdtemp(prefix=f"intake-{os.getpid()}-", dir=root))
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _batches(items: list[Item]) -> Iterator[list[Item]]:
+    batch: list[Item] = []
+    size = 0
+    for item in items:
+        if batch and (len(batch) >= BATCH_FILES or size + item.size > BATCH_BYTES):
+            yield batch
+            batch, size = [], 0
+        batch.append(item)
+        size += item.size
+    if batch:
+        yield batch
+
+
+def run(
+    settings: Settings,
+    contracts: Mapping[str, Contract],
+    *,
+    feeds: Iterable[str] | None = None,
+    force: Iterable[str] = (),
+    workers: int | None = None,
+    report: Callable[[LedgerRow], None] | None = None,
+    progress: Callable[[str], None] | None = None,
+) -> list[LedgerRow]:
+    """Load everything that is new in the landing zone.
+
+    Args:
+        settings: where things are.
+        contracts: all contracts.
+        feeds: only these feeds (files of unknown feeds are then left to a full run).
+        force: uris to read again although their content is known (replay).
+        workers: parser processes; at most two by default.
+        report: called with each ledger line as it is written.
+        progress: called with short texts for a person who waits.
+
+    Returns:
+        The ledger lines written, in the order of loading.
+    """
+    say = progress or (lambda text: None)
+    run_id = f"{datetime.now(UTC):%Y%m%dT%H%M%S}-{secrets.token_hex(4)}"
+    forced = set(force)
+    with opened(settings, contracts, read_only=True) as warehouse:
+        memory = warehouse.remember()
+    listed = [i for i in landing_zone(settings, contracts).items(feeds) if not forced or i.uri in forced]
+    items = [i for i in listed if i.uri in forced or is_new(i, memory, contracts)]
+    if not items:
+        return []
+    items = _steady(items)
+    written: list[LedgerRow] = []
+
+    def note(row: LedgerRow) -> None:
+        written.append(row)
+        if report is not None:
+            report(row)
+
+    ready = [i for i in items if not i.problem]
+    settled = [i for i in items if i.problem]
+    with work_folder(settings) as folder:
+        setup = {
+            "key": settings.pii_hash_key().hex(),
+            "folder": str(folder),
+            "known": memory.known,
+            "suppressed": memory.suppressed,
+            "memory": MEMORY,
+            "threads": 1 if len(ready) > 1 else 2,
+            "limit_bytes": LIMIT_BYTES,
+        }
+        count = workers or min(2, os.cpu_count() or 1)
+        for batch in _batches(ready) if ready else [[]]:
+            say(f"reading {len(batch)} files")
+            reach("run_before_parse")
+            answers = parse_all(batch, setup, workers=count, force=bool(forced))
+            reach("run_after_parse")
+            answers.sort(key=lambda pair: (pair[0].delivered, pair[0].uri))
+            with opened(settings, contracts) as warehouse:
+                reach("run_opened_writer")
+                for item in settled:
+                    row = LedgerRow(item, None, WAIT if item.problem in ("partial_name", "still_growing") else QF, item.problem, run_id)
+                    warehouse.record(row)
+                    note(row)
+                settled = []
+                for item, answer in answers:
+                    note(_store(warehouse, item, answer, run_id, contracts))
+                reach("run_before_finish")
+                warehouse.finish()
+                reach("run_after_finish")
+    return written
+
+
+def _store(
+    warehouse: Warehouse, item: Item, answer: Mapping[str, Any], run_id: str, contracts: Mapping[str, Contract]
+) -> LedgerRow:
+    if answer["outcome"] == "PARSED":
+        try:
+            row = warehouse.load(item, answer, run_id)
+            if item.delivered > (datetime.now(UTC) + timedelta(days=1)).strftime("%Y-%m-%d %H:%M:%S"):
+                row.reason = ",".join(filter(None, ["future_delivery", row.reason]))
+            return row
+        finally:
+            Path(answer["parsed"]["rows"]).unlink(missing_ok=True)
+    row = LedgerRow(
+        item,
+        answer.get("sha256"),
+        answer["outcome"],
+        answer["reason"],
+        run_id,
+        size_bytes=answer.get("size") or item.size,
+        contract_version=contracts[item.feed].version,
+    )
+    warehouse.record(row)
+    return row
+
+
+def failed(rows: Iterable[LedgerRow]) -> list[LedgerRow]:
+    """Lines that a later run must heal."""
+    return [row for row in rows if row.outcome == ABORT]

@@ -1,0 +1,151 @@
+"""Facts about decoded text, counted without parsing it.
+
+The scanner counts physical lines in blocks of bytes. It shares no code with the parsers, so that its counts can
+contradict theirs: rows loaded, quarantined and declared must add up to what it saw.
+"""
+
+from __future__ import annotations
+
+import codecs
+import re
+from dataclasses import dataclass
+
+import numpy as np
+
+_BLANK = re.compile(rb"\n(?=\r?\n)")
+LONG_LINE = 2_000_000
+
+
+@dataclass
+class Facts:
+    """Counts over one decoded file."""
+
+    size: int = 0
+    newlines: int = 0
+    carriage_returns: int = 0
+    crlf: int = 0
+    blank_lines: int = 0
+    quotes: int = 0
+    quoted_newlines: int = 0
+    nul: int = 0
+    ascii: bool = True
+    valid_utf8: bool = True
+    at_signs: bool = False
+    odd_numbers: bool = False
+    longest_gap: int = 0
+    ends_with_newline: bool = False
+    head: bytes = b""
+
+    @property
+    def lines(self) -> int:
+        """Physical lines that are not blank (LF or CRLF files)."""
+        last = 0 if self.ends_with_newline or self.size == 0 else 1
+        return self.newlines + last - self.blank_lines
+
+    @property
+    def plain(self) -> bool:
+        """Every physical line is one record, whatever the quoting: the engine's reader may be used."""
+        return (
+            self.valid_utf8
+            and self.nul == 0
+            and self.quoted_newlines == 0
+            and self.quotes % 2 == 0
+            and self.blank_lines == 0
+            and self.longest_gap < LONG_LINE
+            and self.carriage_returns in (0, self.newlines)
+            and self.crlf == self.carriage_returns
+        )
+
+
+class Scanner:
+    """Feed it the decoded bytes in order, then call :meth:`finish`."""
+
+    def __init__(self, head_size: int = 1 << 20) -> None:
+        self.facts = Facts()
+        self._head: list[bytes] = []
+        self._head_left = head_size
+        self._tail = b"\n"  # a newline before the first byte: a leading blank line counts as blank
+        self._parity = 0
+        self._gap = 0
+        self._decoder = codecs.getincrementaldecoder("utf-8")("strict")
+
+    def feed(self, block: bytes) -> None:
+        """Count one block."""
+        if not block:
+            return
+        facts = self.facts
+        facts.size += len(block)
+        if self._head_left > 0:
+            self._head.append(block[: self._head_left])
+            self._head_left -= len(block)
+        newlines = block.count(b"\n")
+        facts.newlines += newlines
+        facts.carriage_returns += block.count(b"\r")
+        seam = self._tail[-2:] + block
+        facts.crlf += seam.count(b"\r\n") - self._tail[-2:].count(b"\r\n")
+        if b"\n\n" in seam or b"\n\r\n" in seam:
+            facts.blank_lines += self._blank(seam)
+        elif facts.size == len(block) and block[:1] == b"\n":
+            facts.blank_lines += 1
+        self._gaps(block, newlines)
+        facts.nul += block.count(b"\0")
+        self._encoding(block)
+        quotes = block.count(b'"')
+        if quotes:
+            facts.quoted_newlines += self._quoted_newlines(block) if newlines else 0
+        elif self._parity:
+            facts.quoted_newlines += newlines
+        self._parity ^= quotes & 1
+        facts.quotes += quotes
+        facts.at_signs = facts.at_signs or b"@" in block or b"%40" in block
+        facts.odd_numbers = facts.odd_numbers or any(mark in block for mark in (b"0x", b"0X", b"0b", b"0B"))
+        self._tail = seam[-2:]
+
+    def _blank(self, seam: bytes) -> int:
+        """Blank lines that end inside this block (their newline is not in the carried tail)."""
+        carried = len(self._tail[-2:])
+        count = 0
+        for match in _BLANK.finditer(seam):
+            end = seam.index(b"\n", match.end())
+            if end >= carried:
+                count += 1
+        return count
+
+    def _gaps(self, block: bytes, newlines: int) -> None:
+        if newlines == 0:
+            self._gap += len(block)
+        else:
+            self.facts.longest_gap = max(self.facts.longest_gap, self._gap + block.index(b"\n"))
+            self._gap = len(block) - block.rindex(b"\n") - 1
+        self.facts.longest_gap = max(self.facts.longest_gap, self._gap)
+
+    def _encoding(self, block: bytes) -> None:
+        facts = self.facts
+        if not facts.valid_utf8:
+            return
+        if block.isascii() and facts.ascii:
+            return
+        facts.ascii = False
+        try:
+            self._decoder.decode(block)
+        except UnicodeDecodeError:
+            facts.valid_utf8 = False
+
+    def _quoted_newlines(self, block: bytes) -> int:
+        codes = np.frombuffer(block, dtype=np.uint8)
+        inside = np.logical_xor.accumulate(codes == 34)
+        if self._parity:
+            inside = ~inside
+        return int(np.count_nonzero(inside & (codes == 10)))
+
+    def finish(self) -> Facts:
+        """Close the counts."""
+        facts = self.facts
+        if facts.valid_utf8 and not facts.ascii:
+            try:
+                self._decoder.decode(b"", final=True)
+            except UnicodeDecodeError:
+                facts.valid_utf8 = False
+        facts.ends_with_newline = facts.size > 0 and self._tail[-1:] == b"\n"
+        facts.head = b"".join(self._head)
+        return facts

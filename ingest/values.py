@@ -1,0 +1,123 @@
+"""SQL that turns a cell's text into a value of the declared type, or says why it cannot.
+
+The engine's own casts are not enough: '5.5' becomes the integer 6, '1_000' and '0x1F' are accepted as numbers,
+'2026/01/05' and 'epoch' as dates. So each type has a guarded fast expression for canonical text, and everything
+else goes to the careful functions of :mod:`ingest.slow`, called only where the fast expression gave null.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ingest.contracts import Contract, Field
+from ingest.pii import SUSPICIOUS
+from ingest.slow import TEXT_NULLS
+
+OLDEST = "1990-01-01"
+# Reasons that say that a column changed its type; too many of them refuse the whole file.
+TYPE_REASONS = frozenset({"bad_number", "not_an_integer", "bad_date_format", "bad_timestamp", "bad_boolean"})
+
+
+@dataclass(frozen=True)
+class Rules:
+    """What the expressions of one file depend on besides the contract."""
+
+    delivered: str  # ISO timestamp of the delivery
+    ascii: bool = True
+    nul: bool = False
+    odd_numbers: bool = False
+    long_text: bool = False
+
+
+def literal(text: str) -> str:
+    """SQL string literal."""
+    return "'" + text.replace("'", "''") + "'"
+
+
+def kind_of(field: Field, contract: Contract) -> str:
+    """The kind that the careful functions understand."""
+    if field.type in ("integer", "decimal"):
+        return f"{field.type}|{contract.locale}|{contract.currency}"
+    if field.type == "date":
+        return f"date|{field.format}"
+    if field.type == "timestamp":
+        return f"timestamp|{field.format}|{contract.timezone}"
+    return field.type
+
+
+def _fast(field: Field, contract: Contract, x: str, rules: Rules) -> str:
+    """Value of canonical text, null for everything else."""
+    if field.type in ("integer", "decimal") and contract.locale == "eu":
+        return "null"  # a point means thousands there; the plain cast would misread it
+    if field.type == "integer":
+        cast = f"try_cast({x} as bigint)"
+        # A cast that rounds, skips marks or reads another base changes the length of the text.
+        same = f"length({cast}::varchar) = length({x})"
+        if rules.odd_numbers:
+            same = f"regexp_full_match({x}, '-?[0-9]+')"
+        return f"case when {same} then {cast} end"
+    if field.type == "decimal":
+        point = f"strpos({x}, '.')"
+        safe = f"({point} = 0 or length({x}) - {point} <= {field.scale}) and not contains({x}, '_')"
+        return f"case when {safe} then try_cast({x} as {field.sql_type}) end"
+    if field.type == "date" and not field.format:
+        return f"case when length({x}) = 10 and {x}[5] = '-' and {x}[8] = '-' then try_cast({x} as date) end"
+    if field.type == "date":
+        canonical = len(field.format.replace("%Y", "2026").replace("%y", "26").replace("%m", "01").replace("%d", "02"))
+        return f"case when length({x}) = {canonical} then try_cast(try_strptime({x}, {literal(field.format)}) as date) end"
+    if field.type == "timestamp" and not field.format:
+        iso = f"length({x}) >= 19 and {x}[5] = '-' and {x}[8] = '-' and {x}[14] = ':' and {x}[17] = ':'"
+        return f"timezone('UTC', case when {iso} then try_cast({x} as timestamptz) end)"
+    if field.type == "boolean":
+        return f"case when {x} in ('true', 'Y', '1') then true when {x} in ('false', 'N', '0') then false end"
+    return "null"
+
+
+def expression(field: Field, contract: Contract, x: str, v: str, rules: Rules) -> tuple[str, str]:
+    """SQL of the value of text ``x``, and SQL of the reason (null = fine) over ``x`` and the value ``v``."""
+    kind = literal(kind_of(field, contract))
+    later: list[tuple[str, str]] = []
+    if rules.nul:
+        later.append((f"contains({x}, chr(0))", "nul_byte"))
+    if field.type == "json":
+        value = f"case when json_valid({x}) then {x} end"
+    elif field.type == "text":
+        value = _text(field, contract, x, v, rules, later)
+    else:
+        value = f"coalesce({_fast(field, contract, x, rules)}, case when {x} is not null then try_cast(slow_value({kind}, {x}) as {field.sql_type}) end)"
+    if field.type in ("date", "timestamp"):
+        later.append((f"{v} < timestamp '{OLDEST}'", "date_out_of_range"))
+        if field.future:
+            later.append((f"{v} > timestamp '2199-12-31'", "date_out_of_range"))
+        else:
+            later.append((f"{v} > timestamp '{rules.delivered}' + interval 1 day", "future_date"))
+    empty = f"when {v} is null and {x} is not null then why({kind}, {x}) "
+    if field.required and field.default is None:
+        empty = f"when {v} is null then coalesce(why({kind}, {x}), 'required_empty') "
+    elif field.type == "text":
+        empty = ""  # every text is a value, or none at all
+    cases = "".join(f"when {condition} then '{word}' " for condition, word in later)
+    reason = f"case {cases}{empty}end" if cases or empty else "cast(null as varchar)"
+    if field.default is not None:
+        value = f"coalesce({value}, {literal(field.default)})"
+    return value, reason
+
+
+def _text(
+    field: Field, contract: Contract, x: str, v: str, rules: Rules, later: list[tuple[str, str]]
+) -> str:
+    words = ", ".join(map(literal, sorted(TEXT_NULLS - {""})))
+    if field.pii:
+        return f"keyed_hash({literal(field.pii)}, {x})"
+    if field.free_text:
+        masked = f"case when regexp_matches({x}, {literal(SUSPICIOUS)}) then mask_text({x}) else {x} end"
+        value = f"nullif({masked}, '')"
+    elif field.required:
+        value = f"case when length({x}) < 8 and lower(trim({x})) in ('', {words}) then null else trim({x}) end"
+    else:
+        value = f"nullif(trim({x}), '')"
+    if field.role == "currency":
+        later.append((f"upper({v}) <> {literal(contract.currency)}", "currency_mismatch"))
+    if rules.long_text:
+        later.append((f"strlen({v}) > 65535", "text_too_long"))
+    return value

@@ -1,0 +1,364 @@
+"""The DuckDB warehouse: one writer, one transaction per file."""
+
+from __future__ import annotations
+
+import os
+import re
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import duckdb
+
+from ingest.checks import DECLARED
+from ingest.contracts import Contract
+from ingest.failpoints import reach
+from ingest.landing import Item
+from ingest.outcomes import LOAD, NOOP, QR, REPLACE, WARN
+from ingest.parse import Parsed
+from ingest.rows import runner
+from ingest.schema import FEED, HISTORY_COLUMNS, INTAKE, quoted, statements
+from ingest.values import literal
+from ingest.warehouse import LedgerRow, Memory, WarehouseError, ledger_row, outcome
+
+LOCK_WAIT_SECONDS = float(os.environ.get("INGEST_LOCK_SECONDS", 180))
+LOADED = f"('{LOAD}', '{QR}', '{REPLACE}', '{WARN}')"
+
+
+def connect(path: Path, *, read_only: bool = False, wait: float = LOCK_WAIT_SECONDS) -> duckdb.DuckDBPyConnection:
+    """Open the warehouse file, waiting a bounded time for another process to let go of it.
+
+    Raises:
+        WarehouseError: naming the process that holds the lock, or that the file is damaged.
+    """
+    deadline = time.monotonic() + wait
+    pause = 0.05
+    while True:
+        try:
+            return duckdb.connect(str(path), read_only=read_only)
+        except duckdb.Error as error:
+            text = str(error)
+            if "lock" not in text.lower() or not isinstance(error, duckdb.IOException):
+                raise WarehouseError(f"warehouse {path}: {text.splitlines()[0]}") from None
+            if time.monotonic() > deadline:
+                holder = re.search(r"PID (\d+)", text)
+                who = f"process {holder[1]}" if holder else "another process"
+                raise WarehouseError(f"warehouse {path} is locked by {who} (waited {wait:.0f} s)") from None
+        time.sleep(pause)
+        pause = min(pause * 1.5, 0.5)
+
+
+class DuckDBWarehouse:
+    """Warehouse on one DuckDB file. Open late, close early: a context manager."""
+
+    def __init__(self, path: Path, contracts: Mapping[str, Contract], *, read_only: bool = False) -> None:
+        self.path = path
+        self.contracts = contracts
+        if not read_only:
+            path.parent.mkdir(parents=True, exist_ok=True)
+        self.connection = connect(path, read_only=read_only)
+        self._run = runner(self.connection)
+
+    def __enter__(self) -> DuckDBWarehouse:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Let go of the file's lock."""
+        self.connection.close()
+
+    def init(self) -> None:
+        """Make what the contracts declare and add columns that a newer contract declares; change nothing else."""
+        wanted = [
+            (c.feed, c.family, c.partner, c.cadence, c.mode, c.restatement_days, c.event_date, c.timezone, c.version)
+            for c in self.contracts.values()
+        ]
+        there = {
+            (schema, table, column)
+            for schema, table, column in self._run(
+                "select table_schema, table_name, column_name from information_schema.columns "
+                "where table_schema in ('raw', 'raw_history', 'intake')"
+            ).fetchall()
+        }
+        self._run("begin")
+        try:
+            tables = {(schema, table) for schema, table, _ in there}
+            if not tables >= {("raw", f) for f in self.contracts} | {("intake", t) for t in INTAKE}:
+                for statement in statements(self.contracts.values()):
+                    self._run(statement)
+            for contract in self.contracts.values():
+                for schema, extra in (("raw", []), ("raw_history", HISTORY_COLUMNS)):
+                    for name, kind in [*contract.columns, *extra]:
+                        if (schema, contract.feed) in tables and (schema, contract.feed, name) not in there:
+                            self._run(f"alter table {schema}.{quoted(contract.feed)} add column {quoted(name)} {kind}")
+            if sorted(self._run("select * from intake.feed").fetchall()) != sorted(wanted):
+                self._run("delete from intake.feed")
+                marks = ", ".join("?" * len(FEED))
+                self.connection.executemany(f"insert into intake.feed values ({marks})", wanted)
+            self._run("commit")
+        except BaseException:
+            self.connection.rollback()
+            raise
+
+    def ready(self) -> bool:
+        """Whether :meth:`init` has run for the present contracts."""
+        row = self._run("select count(*) from information_schema.tables where table_schema in ('raw', 'intake')").fetchone()
+        return row is not None and row[0] >= len(self.contracts) + len(INTAKE)
+
+    def remember(self) -> Memory:
+        """Fingerprints, known content and forgotten people."""
+        prints: dict[str, list[tuple[str, str, int]]] = {}
+        for key, mark, word, version in self._run(
+            "select source_key, fingerprint, outcome, contract_version from intake.ledger"
+        ).fetchall():
+            prints.setdefault(key, []).append((mark, word, version))
+        known = {
+            f"{brand}|{feed}|{sha}": name
+            for brand, feed, sha, name in self._run(
+                f"select brand_id, feed, sha256, file_name from intake.ledger where outcome in {LOADED} and rows_file > 0"
+            ).fetchall()
+        }
+        suppressed: dict[str, list[str]] = {}
+        for brand, digest in self._run("select brand_id, subject_hash from intake.suppression").fetchall():
+            suppressed.setdefault(brand, []).append(digest)
+        return Memory(prints, known, suppressed)
+
+    def query(self, sql: str, parameters: Sequence[object] = ()) -> list[dict[str, Any]]:
+        """Rows as dictionaries."""
+        found = self._run(sql, parameters)
+        return [dict(zip(found.names, row, strict=True)) for row in found.fetchall()]
+
+    def record(self, row: LedgerRow) -> None:
+        """Write one ledger line, in its own transaction."""
+        self._run("begin")
+        try:
+            self._write_ledger(row)
+            reach("ledger_only_before_commit")
+            self._run("commit")
+        except BaseException:
+            self.connection.rollback()
+            raise
+
+    def _write_ledger(self, row: LedgerRow) -> None:
+        self._run(
+            "delete from intake.ledger where ledger_id = ? or (source_key = ? and outcome in ('WAIT', 'ABORT'))",
+            [row.ledger_id, row.item.source_key],
+        )
+        values = row.values()
+        self._run(f"insert into intake.ledger values ({', '.join('?' * len(values))})", values)
+
+    def load(self, item: Item, answer: Mapping[str, Any], run_id: str) -> LedgerRow:
+        """Rows, quarantine, warnings and ledger line of one file; all or nothing."""
+        parsed = Parsed(**answer["parsed"])
+        contract = self.contracts[item.feed]
+        row = ledger_row(item, answer, parsed, contract, run_id)
+        reach("load_before_begin")
+        self._run("begin")
+        try:
+            twin = self._run(
+                f"select source_key from intake.ledger where brand_id = ? and feed = ? and sha256 = ? "
+                f"and outcome in {LOADED} and rows_file > 0",
+                [item.brand, item.feed, row.sha256],
+            ).fetchone()
+            if twin is not None:
+                row.outcome, row.reason = NOOP, "same_content"
+                row.rows_loaded = row.rows_quarantined = row.rows_declared = row.rows_file = 0
+                row.money_loaded = row.money_quarantined = row.money_loaded * 0
+                if twin[0] != item.source_key:
+                    self._write_ledger(row)
+                self._run("commit")
+                return row
+            renamed = self._same_place(row)
+            reach("load_after_begin")
+            row.superseded_rows = self._move(contract, parsed, row)
+            reach("load_before_quarantine")
+            reasons = self._quarantine(parsed, row)
+            self._warn(parsed, row)
+            reach("load_before_ledger")
+            row.outcome, row.reason = outcome(parsed, row.superseded_rows, renamed, reasons)
+            self._write_ledger(row)
+            reach("load_before_commit")
+            self._run("commit")
+            reach("load_after_commit")
+        except BaseException:
+            try:
+                self.connection.rollback()
+            except duckdb.Error:
+                pass
+            raise
+        return row
+
+    def _same_place(self, row: LedgerRow) -> bool:
+        """Whether other content lay under this very name before; the newer content must then win."""
+        earlier = self._run(
+            f"select max(delivered_at), (max(delivered_at) + interval 1 second)::varchar from intake.ledger "
+            f"where source_key = ? and sha256 <> ? and outcome in {LOADED}",
+            [row.item.source_key, row.sha256],
+        ).fetchone()
+        row.delivered = row.item.delivered
+        if earlier is None or earlier[0] is None:
+            return False
+        row.delivered = max(row.item.delivered, str(earlier[1])[:19])
+        self._run(
+            "update intake.quarantine set released_by = ? where released_by is null and sha256 in "
+            "(select sha256 from intake.ledger where source_key = ? and sha256 <> ?) and brand_id = ? and feed = ?",
+            [row.sha256, row.item.source_key, row.sha256, row.item.brand, row.item.feed],
+        )
+        return True
+
+    def _incoming(self, contract: Contract, parsed: Parsed, row: LedgerRow) -> str:
+        """SELECT of the file's good rows in the shape of the raw table."""
+        fields = ", ".join(quoted(name) for name in contract.fields)
+        good = "" if parsed.rows_bad == parsed.rows_declared == 0 else " where _reason is null"
+        constants = (
+            f"{literal(row.item.brand)} as brand_id, {literal(row.sha256 or '')} as _file_id, _line, "
+            f"timestamp {literal(row.delivered)} as _delivered_at, _extra"
+        )
+        return f"select {fields}, {constants} from read_parquet({literal(parsed.rows)}){good}"
+
+    def _move(self, contract: Contract, parsed: Parsed, row: LedgerRow) -> int:
+        names = ", ".join(quoted(name) for name, _ in contract.columns)
+        raw, history = f"raw.{quoted(contract.feed)}", f"raw_history.{quoted(contract.feed)}"
+        incoming = self._incoming(contract, parsed, row)
+        if not parsed.rows_good:
+            return 0
+        if contract.mode == "upsert":
+            return self._upsert(contract, raw, history, names, incoming, row)
+        return self._replace(contract, parsed, raw, history, names, incoming, row)
+
+    def _replace(
+        self, contract: Contract, parsed: Parsed, raw: str, history: str, names: str, incoming: str, row: LedgerRow
+    ) -> int:
+        run = self._run
+        run("create or replace temp table incoming_partition (k varchar, n bigint)")
+        keys, counts = [k for k, _ in parsed.partitions], [n for _, n in parsed.partitions]
+        run("insert into incoming_partition select unnest(?::varchar[]), unnest(?::bigint[])", [keys, counts])
+        ours = [row.item.brand, contract.feed]
+        run(
+            "create or replace temp table version_around as select k, "
+            "max(struct_pack(d := delivered_at, f := file_id)) filter (where (delivered_at, file_id) < (?::timestamp, ?)) as before, "
+            "min(struct_pack(d := delivered_at, f := file_id)) filter (where (delivered_at, file_id) > (?::timestamp, ?)) as after "
+            "from incoming_partition join intake.partition_version on partition_key = k and brand_id = ? and feed = ? group by k",
+            [row.delivered, row.sha256, row.delivered, row.sha256, *ours],
+        )
+        run(
+            "insert into intake.partition_version select ?, ?, k, ?, ?::timestamp, n from incoming_partition",
+            [*ours, row.sha256, row.delivered],
+        )
+        overlap = run("select count(*), count(after), count(before) from version_around").fetchone()
+        assert overlap is not None
+        if not overlap[0]:
+            run(f"insert into {raw} ({names}) {incoming}")
+            reach("load_after_rows")
+            return 0
+        key = "concat_ws(chr(31), " + ", ".join(f"cast({quoted(p)} as varchar)" for p in contract.partition) + ")"
+        if not contract.partition:
+            key = "'*'"
+        near = f"brand_id = {literal(row.item.brand)}"
+        if contract.event_date in contract.partition and contract.event_date:
+            near += f" and {quoted(contract.event_date)} between date '{row.first_date}' and date '{row.last_date}'"
+        mark = f"{literal(row.sha256 or '')}, timestamp {literal(row.delivered)}"
+        won = f"{near} and {key} in (select k from version_around where after is null)"
+        moved = run(f"insert into {history} select {names}, {mark} from {raw} where {won}").fetchone()
+        reach("load_after_history")
+        run(f"delete from {raw} where {won}")
+        reach("load_after_delete")
+        lost = f"(select {key} as k_, * from ({incoming}))"
+        run(f"insert into {raw} ({names}) select {names} from {lost} where k_ not in (select k from version_around where after is not null)")
+        reach("load_after_rows")
+        if overlap[1]:
+            run(f"insert into {history} select {names}, after.f, after.d from {lost} join version_around on k = k_ and after is not null")
+            run(
+                f"update {history} as h set _superseded_by = {literal(row.sha256 or '')}, "
+                f"_superseded_at = timestamp {literal(row.delivered)} from version_around as v "
+                f"where {near.replace('brand_id', 'h.brand_id')} and {key} = v.k and v.after is not null and h._file_id = v.before.f"
+            )
+        return int(moved[0]) if moved else 0
+
+    def _upsert(self, contract: Contract, raw: str, history: str, names: str, incoming: str, row: LedgerRow) -> int:
+        run = self._run
+        run(f"create or replace temp table incoming_rows as {incoming}")
+        same = " and ".join(f"r.{quoted(k)} = i.{quoted(k)}" for k in contract.key) + " and r.brand_id = i.brand_id"
+        newer = "(r._delivered_at, r._file_id) > (i._delivered_at, i._file_id)"
+        run(
+            f"create or replace temp table meeting as select r.rowid as id, i.rowid as mine, {newer} as keep, "
+            f"r._file_id as f, r._delivered_at as d from {raw} as r join incoming_rows as i on {same}"
+        )
+        met = run("select count(*), count(*) filter (where keep) from meeting").fetchone()
+        assert met is not None
+        if met[0] - met[1]:
+            mark = f"{literal(row.sha256 or '')}, timestamp {literal(row.delivered)}"
+            run(f"insert into {history} select {names}, {mark} from {raw} where rowid in (select id from meeting where not keep)")
+            reach("load_after_history")
+            run(f"delete from {raw} where rowid in (select id from meeting where not keep)")
+            reach("load_after_delete")
+        if met[1]:
+            run(f"insert into {history} select {names}, m.f, m.d from incoming_rows as i join meeting as m on m.mine = i.rowid and m.keep")
+            run("delete from incoming_rows where rowid in (select mine from meeting where keep)")
+        run(f"insert into {raw} ({names}) select {names} from incoming_rows")
+        reach("load_after_rows")
+        run("drop table incoming_rows")
+        return int(met[0] - met[1])
+
+    def _quarantine(self, parsed: Parsed, row: LedgerRow) -> list[str]:
+        if not parsed.rows_bad:
+            return []
+        declared = ", ".join(map(literal, DECLARED))
+        rows = f"read_parquet({literal(parsed.rows)}) where _reason is not null and _reason not in ({declared})"
+        self._run(
+            f"insert into intake.quarantine select ?, ?, ?, ?, _line, _reason, _field, _row, ?::timestamp, ?, null from {rows}",
+            [row.item.brand, row.item.feed, row.sha256, row.item.shown_name, row.delivered, row.run_id],
+        )
+        reach("load_after_quarantine")
+        return [
+            str(word)
+            for (word,) in self._run(f"select _reason from {rows} group by 1 order by count(*) desc, 1").fetchall()
+        ]
+
+    def _warn(self, parsed: Parsed, row: LedgerRow) -> None:
+        for code, detail, count in parsed.warnings:
+            self._run(
+                "insert into intake.warning values (?, ?, ?, ?, ?, ?, ?)",
+                [row.item.brand, row.item.feed, row.sha256, row.item.shown_name, code, detail, count],
+            )
+
+    def finish(self) -> None:
+        """Volume warnings: files with less than half the usual rows a day, over all deliveries of a feed."""
+        self._run("begin")
+        try:
+            self._run("delete from intake.warning where code in ('low_volume', 'no_rows_repeated')")
+            self._run(
+                f"""
+                insert into intake.warning
+                with loaded as (
+                    select *, rows_loaded / (date_diff('day', first_date, last_date) + 1) as per_day
+                    from intake.ledger where outcome in {LOADED} and rows_loaded > 0 and first_date is not null
+                ), usual as (
+                    select brand_id, feed, median(per_day) as m, count(*) as n from loaded group by all
+                )
+                select l.brand_id, l.feed, l.sha256, l.file_name, 'low_volume',
+                    'rows a day are under half of the usual', l.rows_loaded
+                from loaded as l join usual as u using (brand_id, feed)
+                join intake.feed as f on f.feed = l.feed and f.mode = 'replace'
+                where u.n >= 6 and l.per_day < 0.5 * u.m
+                """
+            )
+            self._run(
+                f"""
+                insert into intake.warning
+                select brand_id, feed, sha256, file_name, 'no_rows_repeated', 'two deliveries in a row without rows', 0
+                from (select *, lag(rows_file) over (partition by brand_id, feed order by delivered_at, file_name) as earlier
+                      from intake.ledger where outcome in {LOADED})
+                where rows_file = 0 and earlier = 0
+                """
+            )
+            self._run("commit")
+        except BaseException:
+            self.connection.rollback()
+            raise
