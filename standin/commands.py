@@ -83,6 +83,7 @@ def _policy_grant(_: re.Match[str]) -> str:
 def _grant(m: re.Match[str]) -> str:
     sql = re.sub(r"^(grant|revoke)\s+role\s+", r"\1 ", m[0], flags=re.I)
     sql = re.sub(r"\b(to|from)\s+(?:role|group)\s+", r"\1 ", sql, flags=re.I)
+    sql = re.sub(r"(?<!\")\bsys:(\w+)", r'"sys:\1"', sql, flags=re.I)
     return re.sub(r",\s*(?:role|group)\s+", ", ", sql, flags=re.I)
 
 

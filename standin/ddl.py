@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from standin.dialect import tokens
+from standin.dialect import tokens, words
 from standin.gate import NotOnRedshift, check_encoding
 
 _TYPE_TWO_WORDS = {("DOUBLE", "PRECISION"): "double", ("CHARACTER", "VARYING"): "varchar"}
@@ -45,7 +45,7 @@ class _Reader:
     def __init__(self, sql: str) -> None:
         self.sql = sql
         self.tokens = tokens(sql)
-        self.words = [t.text.upper() for t in self.tokens]
+        self.words = words(self.tokens)
         self.cuts: list[tuple[int, int, str]] = []
 
     def word(self, at: int) -> str:

@@ -13,6 +13,7 @@ import sqlglot
 from sqlglot import exp, transforms
 from sqlglot.dialects.postgres import Postgres
 from sqlglot.dialects.redshift import Redshift
+from sqlglot.tokens import TokenType
 
 _PARAMETER = re.compile(r"\$(\d+)\b")
 _PLACEHOLDER = re.compile(r"\brs_param_(\d+)\b")
@@ -55,3 +56,9 @@ def tokens(sql: str) -> list:
 def quote(text: str | None) -> str:
     """``text`` as a SQL literal."""
     return "null" if text is None else "'" + text.replace("'", "''") + "'"
+
+
+def words(listed: list) -> list[str]:
+    """Tokens in upper case for comparing; literals and quoted names become words that equal no keyword."""
+    literal = (TokenType.STRING, TokenType.IDENTIFIER, TokenType.HEREDOC_STRING, TokenType.RAW_STRING)
+    return [f"'{t.text}'" if t.token_type in literal else t.text.upper() for t in listed]

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 
 from sqlglot import exp
 
-from standin.dialect import tokens
+from standin.dialect import tokens, words
 
 
 class NotOnRedshift(Exception):
@@ -127,11 +127,10 @@ def check_encoding(column: str, type_name: str, encoding: str) -> None:
 
 def check_words(sql: str) -> None:
     """Refusals that only the text shows, because the parser normalises the word away."""
-    listed = tokens(sql)
-    words = [t.text.upper() for t in listed]
+    text = words(tokens(sql))
     casts: list[bool] = []
-    for at, word in enumerate(words):
-        before = words[at - 1] if at else ""
+    for at, word in enumerate(text):
+        before = text[at - 1] if at else ""
         if word == "(":
             casts.append(before in ("CAST", "TRY_CAST"))
         elif word == ")":
@@ -140,7 +139,7 @@ def check_words(sql: str) -> None:
         elif word == "==" or word == "//":
             raise NotOnRedshift(f"operator {word}")
         elif word in TYPE_WORDS and (before == "::" or (before == "AS" and casts and casts[-1])):
-            if word != "DOUBLE" or words[at + 1 : at + 2] != ["PRECISION"]:
+            if word != "DOUBLE" or text[at + 1 : at + 2] != ["PRECISION"]:
                 raise NotOnRedshift(f'type "{word.lower()}" does not exist')
         elif word == "MATERIALIZED" and before == "AS":
             raise NotOnRedshift("WITH ... AS MATERIALIZED")

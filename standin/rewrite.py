@@ -13,8 +13,9 @@ from sqlglot import exp
 
 from standin import commands, gate, storage
 from standin.ddl import TableAttributes, split_attributes
-from standin.dialect import parse, quote, to_postgres, tokens
+from standin.dialect import parse, quote, to_postgres, tokens, words
 
+SPOOL = Path(tempfile.gettempdir())
 _COMMENTS = re.compile(r"^(\s*(/\*.*?\*/|--[^\n]*(\n|$)))+", re.S)
 _PASSED = re.compile(
     r"(begin|start\s+transaction|commit|rollback|end|abort|deallocate|close|fetch|declare|set|reset|show|vacuum|analyze"
@@ -49,7 +50,8 @@ class Rewritten:
 
 def split_statements(sql: str) -> list[str]:
     """The statements of a script, without their semicolons."""
-    cuts = [t.start for t in tokens(sql) if t.text == ";"] + [len(sql)]
+    listed = tokens(sql)
+    cuts = [t.start for t, word in zip(listed, words(listed), strict=True) if word == ";"] + [len(sql)]
     parts, start = [], 0
     for cut in cuts:
         parts.append(sql[start:cut].strip())
@@ -57,7 +59,7 @@ def split_statements(sql: str) -> list[str]:
     return [part for part in parts if part]
 
 
-def rewrite(sql: str, spool: Path = Path(tempfile.gettempdir())) -> Rewritten:
+def rewrite(sql: str, spool: Path = SPOOL) -> Rewritten:
     """Translate one statement. ``spool`` is the folder COPY and UNLOAD exchange files in.
 
     Raises NotOnRedshift when Redshift would refuse it, ValueError when a COPY or UNLOAD is malformed.
@@ -207,9 +209,23 @@ def _node(node: exp.Expression, rules: list[str]) -> exp.Expression:
     ):
         _note(rules, "extract gives an integer")
         return exp.cast(node.copy(), "int")
+    if isinstance(node, exp.DecodeCase):
+        return _decode(node, rules)
     if isinstance(node, exp.Anonymous):
         return _call(node, rules)
     return node
+
+
+def _decode(node: exp.DecodeCase, rules: list[str]) -> exp.Case:
+    """DECODE(x, key, value, ..., default): a NULL key matches NULL."""
+    _note(rules, "decode")
+    subject, *pairs = node.expressions
+    default = pairs.pop() if len(pairs) % 2 else None
+    cases = [
+        exp.If(this=exp.NullSafeEQ(this=subject.copy(), expression=key), true=value)
+        for key, value in zip(pairs[::2], pairs[1::2], strict=True)
+    ]
+    return exp.Case(ifs=cases, default=default)
 
 
 def _called(node: exp.Expression | None) -> str:
@@ -258,15 +274,6 @@ def _call(node: exp.Anonymous, rules: list[str]) -> exp.Expression:
         _note(rules, "nvl2")
         known = exp.Is(this=arguments[0], expression=exp.Null()).not_()
         return exp.Case(ifs=[exp.If(this=known, true=arguments[1])], default=arguments[2])
-    elif name == "DECODE" and len(arguments) > 2:
-        _note(rules, "decode")
-        pairs = list(arguments[1:])
-        default = pairs.pop() if len(pairs) % 2 else None
-        cases = [
-            exp.If(this=exp.NullSafeEQ(this=arguments[0].copy(), expression=key), true=value)
-            for key, value in zip(pairs[::2], pairs[1::2], strict=True)
-        ]
-        return exp.Case(ifs=cases, default=default)
     elif name == "REGEXP_REPLACE" and len(arguments) <= 3:
         _note(rules, "regexp_replace replaces all")
         empty = [exp.Literal.string("")] if len(arguments) == 2 else []

@@ -46,11 +46,21 @@ end $$;
 create function pg_catalog.pg_get_late_binding_view_cols() returns setof record language sql
   as 'select null::name, null::name, null::name, null::varchar, null::int where false';
 
+-- Row-level policies and system users are the security administrator's: a superuser, or who holds sys:secadmin.
+create role "sys:secadmin";
+create function pg_catalog.rs_require_secadmin() returns void language plpgsql as $$
+begin
+  if not ((select rolsuper from pg_roles where rolname = session_user) or pg_has_role(session_user, 'sys:secadmin', 'MEMBER')) then
+    raise exception using errcode = '42501', message = 'permission denied: must be superuser or hold role sys:secadmin';
+  end if;
+end $$;
+
 -- Row-level policies. Redshift declares a policy once with its own column list and attaches it to many tables.
 create table pg_catalog.rs_rls_policy (name text primary key, columns text, predicate text);
 create function pg_catalog.rs_create_rls_policy(policy text, columns text, predicate text) returns void language plpgsql
   security definer as $$
 begin
+  perform pg_catalog.rs_require_secadmin();
   if exists (select 1 from pg_catalog.rs_rls_policy p where p.name = policy) then
     raise exception using errcode = '42710', message = format('RLS policy "%s" already exists', policy);
   end if;
@@ -63,6 +73,7 @@ create function pg_catalog.rs_attach_rls_policy(policy text, relation text, role
   security definer as $$
 declare declared text; arguments text;
 begin
+  perform pg_catalog.rs_require_secadmin();
   select p.columns into declared from pg_catalog.rs_rls_policy p where p.name = policy;
   if declared is null then
     raise exception using errcode = '42704', message = format('RLS policy "%s" does not exist', policy);
@@ -74,10 +85,12 @@ end $$;
 create function pg_catalog.rs_detach_rls_policy(policy text, relation text, role text) returns void language plpgsql
   security definer as $$
 begin
+  perform pg_catalog.rs_require_secadmin();
   execute format('drop policy %I on %s', policy || '@' || role, relation);
 end $$;
 create function pg_catalog.rs_drop_rls_policy(policy text) returns void language plpgsql security definer as $$
 begin
+  perform pg_catalog.rs_require_secadmin();
   delete from pg_catalog.rs_rls_policy p where p.name = policy;
   if not found then
     raise exception using errcode = '42704', message = format('RLS policy "%s" does not exist', policy);
@@ -87,6 +100,7 @@ end $$;
 create function pg_catalog.rs_row_level_security(relation text, enabled bool) returns void language plpgsql
   security definer as $$
 begin
+  perform pg_catalog.rs_require_secadmin();
   execute format('alter table %s %s row level security', relation, case when enabled then 'enable' else 'disable' end);
 end $$;
 

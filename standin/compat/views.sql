@@ -47,6 +47,12 @@ select table_schema::text as namespace_name, table_name::text as relation_name, 
   null::int as identity_id, grantee::text as identity_name,
   case when grantee = 'PUBLIC' then 'public' else 'user' end as identity_type, is_grantable = 'YES' as admin_option
 from information_schema.role_table_grants;
+create view pg_catalog.svv_roles as
+select oid::int as role_id, rolname::text as role_name, 'awsuser'::text as role_owner, null::text as external_id
+from pg_roles where not rolcanlogin and rolname !~ '^(pg_|standin)';
+create view pg_catalog.svv_rls_policy as
+select current_database()::text as poldb, name as polname, null::text as polalias, columns as polatts, predicate as polqual
+from pg_catalog.rs_rls_policy;
 create view pg_catalog.svv_rls_attached_policy as
 select n.nspname::text as relschema, c.relname::text as relname, split_part(p.polname, '@', 1)::text as polname,
   r.rolname::text as grantee
