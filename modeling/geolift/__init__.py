@@ -1,0 +1,1 @@
+"""Geo experiments: reading a panel, choosing a control on the pre-period, lift with one test for p and interval."""
