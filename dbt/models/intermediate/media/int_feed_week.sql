@@ -1,5 +1,6 @@
 {# Which weeks of a media feed are whole. A week is whole when the feed has data up to its Saturday and no hole of one to six days
-   between two days with data touches it; seven dark days or more are taken as a pause in the flight, not as a gap. #}
+   between two days with data touches it; seven dark days or more are taken as a pause in the flight, not as a gap. Feeds that do
+   not report every day by nature (mailings) are judged by their last day alone. #}
 with feed_days as (
     select distinct
         brand_id,
@@ -34,6 +35,15 @@ holes as (
     where next_day - date_day between 2 and 7
 ),
 
+habits as (
+    select
+        brand_id,
+        source_feed,
+        sum(case when next_day - date_day = 1 then 1 else 0 end) * 10 >= count(*) * 8 as reports_daily
+    from spaced
+    group by brand_id, source_feed
+),
+
 weeks as (
     select
         brand_id,
@@ -50,8 +60,13 @@ select
     weeks.source_feed,
     weeks.week_start_date,
     cast(weeks.days_reported as integer) as days_reported,
-    weeks.week_start_date + 6 <= weeks.last_day and holes.week_start_date is null as is_complete
+    weeks.week_start_date + 6 <= weeks.last_day
+    and (holes.week_start_date is null or not habits.reports_daily) as is_complete
 from weeks
+inner join habits
+    on
+        weeks.brand_id = habits.brand_id
+        and weeks.source_feed = habits.source_feed
 left join holes
     on
         weeks.brand_id = holes.brand_id
