@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from landing_reader import MEDIA, SALES, crm_cost, deliveries, newest, rows_of, us
+from tests.simulator.landing_reader import MEDIA, SALES, crm_cost, deliveries, newest, rows_of, us
 
 from simulator.__main__ import main
 from simulator.build import write_world
