@@ -1,0 +1,20 @@
+select
+    run_id,
+    job,
+    unit,
+    brand_id,
+    status,
+    message,
+    as_of_date,
+    window_start,
+    window_end,
+    code_version,
+    feature_hash,
+    seed,
+    started_at,
+    finished_at,
+    cpu_seconds,
+    peak_mb,
+    metrics_json,
+    recorded_seq
+from {{ source('runs', 'model_run') }}
