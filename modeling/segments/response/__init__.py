@@ -1,0 +1,1 @@
+"""How each segment responds to each channel."""
