@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import logging
 import math
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager
 from datetime import date
 from decimal import Decimal
@@ -168,7 +168,9 @@ class Reading:
         start, end = period(name.value, *dates)
         return Filters(self.brand, start, end, tuple(channel), tuple(retailer), tuple(dma))
 
-    def everything(self, channel: list[str] = [], retailer: list[str] = [], dma: list[str] = []) -> Filters:  # noqa: B006
+    def everything(
+        self, channel: Sequence[str] = (), retailer: Sequence[str] = (), dma: Sequence[str] = ()
+    ) -> Filters:
         return Filters(self.brand, date.min, date.max, tuple(channel), tuple(retailer), tuple(dma))
 
     def need(self, *tables: str) -> None:
@@ -280,7 +282,7 @@ def reading(
 Ask = Annotated[Reading, Depends(reading)]
 Identifiers = Annotated[
     list[Annotated[str, Query(max_length=80)]],
-    Query(max_length=250, description="May be repeated; empty means all"),
+    Query(default_factory=list, max_length=250, description="May be repeated; empty means all"),
 ]
 Limit = Annotated[int, Query(ge=1, le=MAX_PAGE)]
 Offset = Annotated[int, Query(ge=0, le=10_000_000)]
@@ -299,12 +301,8 @@ def health(request: Request, response: Response) -> Health:
 
 @app.get("/v1/kpis", tags=["figures"], responses=ERRORS)
 def kpis(
-    ask: Ask,
-    period: Period = Period.launch,
-    channel: Identifiers = [],
-    retailer: Identifiers = [],
-    dma: Identifiers = [],
-) -> One:  # noqa: B006
+    ask: Ask, channel: Identifiers, retailer: Identifiers, dma: Identifiers, period: Period = Period.launch
+) -> One:
     """Key figures of a period: sales, units, spend and rates (ratios of sums; null on a zero denominator)."""
     ask.need("fct_media_daily", "fct_pos_daily")
     f = ask.filters(period, channel, retailer, dma)
@@ -326,10 +324,10 @@ def kpis(
 @app.get("/v1/channels", tags=["figures"], responses=ERRORS)
 def channels(
     ask: Ask,
+    channel: Identifiers,
+    dma: Identifiers,
     period: Period = Period.launch,
     level: Level = Level.channel,
-    channel: Identifiers = [],
-    dma: Identifiers = [],  # noqa: B006
     limit: Limit = 100,
     offset: Offset = 0,
 ) -> Page:
@@ -341,7 +339,7 @@ def channels(
 
 
 @app.get("/v1/evidence", tags=["answers"], responses=ERRORS)
-def evidence(ask: Ask, channel: Identifiers = [], limit: Limit = 500, offset: Offset = 0) -> Page:  # noqa: B006
+def evidence(ask: Ask, channel: Identifiers, limit: Limit = 500, offset: Offset = 0) -> Page:
     """Every answer about each channel side by side: platform claim, attribution, mix model, lift test."""
     ask.need("fct_channel_evidence", "dim_channel")
     return ask.page(answers.evidence(ask.snap, ask.everything(channel)), limit, offset)
@@ -349,12 +347,8 @@ def evidence(ask: Ask, channel: Identifiers = [], limit: Limit = 500, offset: Of
 
 @app.get("/v1/roi", tags=["answers"], responses=ERRORS)
 def roi(
-    ask: Ask,
-    window: Window = Window.launch,
-    channel: Identifiers = [],
-    limit: Limit = 100,
-    offset: Offset = 0,
-) -> Page:  # noqa: B006
+    ask: Ask, channel: Identifiers, window: Window = Window.launch, limit: Limit = 100, offset: Offset = 0
+) -> Page:
     """Incremental and marginal return per channel with 90 % intervals."""
     ask.need("fct_channel_roi", "dim_channel")
     return ask.page(answers.roi(ask.snap, ask.everything(channel), window.value), limit, offset)
@@ -369,8 +363,8 @@ def hypotheses(ask: Ask, limit: Limit = 100, offset: Offset = 0) -> Page:
 
 @app.get("/v1/forecast", tags=["demand"], responses=ERRORS)
 def forecast(
-    ask: Ask, retailer: Identifiers = [], dma: Identifiers = [], limit: Limit = 200, offset: Offset = 0
-) -> Page:  # noqa: B006
+    ask: Ask, retailer: Identifiers, dma: Identifiers, limit: Limit = 200, offset: Offset = 0
+) -> Page:
     """Weekly units by place and retailer: P10, P50, P90 and mean."""
     ask.need("fct_demand_forecast_week")
     where, values = ask.everything([], retailer, dma).where("retailer_id", "dma_id", time=None)
@@ -387,8 +381,8 @@ def forecast(
 
 @app.get("/v1/stock-risk", tags=["demand"], responses=ERRORS)
 def stock_risk(
-    ask: Ask, retailer: Identifiers = [], dma: Identifiers = [], limit: Limit = 200, offset: Offset = 0
-) -> Page:  # noqa: B006
+    ask: Ask, retailer: Identifiers, dma: Identifiers, limit: Limit = 200, offset: Offset = 0
+) -> Page:
     """Items by sales at risk: chance to run out or to pile up, and the suggested order."""
     ask.need("fct_stock_risk_week", "dim_dma", "dim_retailer")
     return ask.page(answers.stock_risk(ask.snap, ask.everything([], retailer, dma)), limit, offset)

@@ -83,16 +83,20 @@ def curves(snap: Snapshot, f: Filters) -> pd.DataFrame:
 
 
 def scenarios(snap: Snapshot, brand_id: str) -> pd.DataFrame:
-    """One row per scenario. The interval comes from the scenario's own total row where the mart has one."""
+    """One row per scenario: the mart's own total row (channel 'all').
+
+    ``incremental_revenue_usd`` is the sales caused under today's plan for ``current``, and the change against
+    today's plan (with its interval) for every other scenario.
+    """
     rows = snap.frame(
-        "select scenario, sum(spend_usd) as spend_usd, sum(spend_change_usd) as spend_change_usd, "
-        "sum(incremental_revenue_usd) as incremental_revenue_usd, max(probability_of_gain) as probability_of_gain, "
-        "bool_or(is_extrapolated) as is_extrapolated, count(*) as channels "
-        "from marts.fct_budget_scenario where brand_id = ? group by 1",
-        [brand_id],
+        "select t.scenario, t.spend_usd, t.spend_change_usd, t.incremental_revenue_usd, t.p05_usd, t.p95_usd, "
+        "t.probability_of_gain, d.is_extrapolated, d.channels, t.run_id, "
+        "case when t.scenario = 'current' then null else t.incremental_revenue_usd end as gain_usd "
+        "from marts.fct_budget_scenario t left join (select scenario, bool_or(is_extrapolated) as is_extrapolated, count(*) as channels "
+        "from marts.fct_budget_scenario where brand_id = ? and channel_id <> 'all' group by 1) d using (scenario) "
+        "where t.brand_id = ? and t.channel_id = 'all'",
+        [brand_id, brand_id],
     )
-    base = rows.loc[rows.scenario == "current", "incremental_revenue_usd"]
-    rows["gain_usd"] = rows.incremental_revenue_usd - (float(base.iloc[0]) if len(base) else float("nan"))
     order = {name: i for i, name in enumerate(SCENARIO_NAMES)}
     rows["rank"] = rows.scenario.map(lambda s: order.get(s, 50))
     return rows.sort_values(["rank", "scenario"], ignore_index=True).drop(columns="rank")
@@ -105,7 +109,7 @@ def plan(snap: Snapshot, brand_id: str, scenario: str) -> pd.DataFrame:
         "s.incremental_revenue_usd, s.p05_usd, s.p95_usd, s.probability_of_gain, s.is_extrapolated, s.run_id "
         "from marts.fct_budget_scenario s left join marts.fct_budget_scenario b on b.brand_id = s.brand_id "
         "and b.channel_id = s.channel_id and b.scenario = 'current' left join marts.dim_channel c on c.channel_id = s.channel_id "
-        "where s.brand_id = ? and s.scenario = ? order by s.spend_usd desc, s.channel_id",
+        "where s.brand_id = ? and s.scenario = ? and s.channel_id <> 'all' order by s.spend_usd desc, s.channel_id",
         [brand_id, scenario],
     )
 
@@ -134,15 +138,30 @@ def lift_series(snap: Snapshot, brand_id: str, experiment: str) -> pd.DataFrame:
 
 
 def _leaf(snap: Snapshot, f: Filters) -> tuple[str, list[object]]:
-    """Rows of the forecast at place x retailer, product 'all', from the newest run."""
+    """Rows of the forecast at place x retailer."""
     where, values = f.where("retailer_id", "dma_id", time=None)
-    where += " and product_id = 'all' and dma_id not in ('000', 'all') and retailer_id <> 'all'"
-    return where, values
+    return where + " and level = 'dma_retailer'", values
 
 
 def forecast_weeks(snap: Snapshot, f: Filters) -> pd.DataFrame:
-    """Forecast units by week, summed over the view (P50 and mean add up; a sum of P10s is wider than the P10 of the sum)."""
+    """Forecast units by week over the view.
+
+    Without a filter on places the mart's own totals are read (nation, or retailer), whose band is that of the sum.
+    A chosen set of places is summed over its series; the sum of P10s and P90s is wider than the band of the sum.
+    """
     where, values = _leaf(snap, f)
+    if not f.dmas:
+        level, extra = (
+            ("nation", "")
+            if not f.retailers
+            else ("retailer", " and retailer_id in (" + ", ".join("?" * len(f.retailers)) + ")")
+        )
+        total = f"brand_id = ? and level = '{level}'{extra}"
+        chosen = [f.brand_id, *f.retailers]
+        if len(f.retailers) <= 1 and snap.value(
+            f"select count(*) from marts.fct_demand_forecast_week where {total}", chosen
+        ):
+            where, values = total, chosen
     return snap.frame(
         "select week_start_date, sum(p10_units) as p10_units, sum(p50_units) as p50_units, sum(p90_units) as p90_units, "
         f"sum(mean_units) as mean_units from marts.fct_demand_forecast_week where {where} group by 1 order by 1",
@@ -153,32 +172,40 @@ def forecast_weeks(snap: Snapshot, f: Filters) -> pd.DataFrame:
 def forecast_places(snap: Snapshot, f: Filters, weeks: int) -> pd.DataFrame:
     """Forecast and stock risk by place over the next ``weeks`` weeks."""
     where, values = _leaf(snap, f)
-    risk_where, risk_values = f.where("retailer_id", "dma_id", time=None)
-    has_risk = snap.has("fct_stock_risk_week", "probability_stockout")
-    risk = (
-        f"select dma_id, max(probability_stockout) as probability_stockout, sum(lost_sales_usd) as lost_sales_usd "
-        f"from marts.fct_stock_risk_week where {risk_where} group by 1"
-        if has_risk
-        else "select null::varchar as dma_id, null::double as probability_stockout, null::double as lost_sales_usd"
-    )
-    return snap.frame(
+    rows = snap.frame(
         "with n as (select dma_id, sum(p10_units) as p10_units, sum(p50_units) as p50_units, sum(p90_units) as p90_units, "
-        f"sum(mean_units) as mean_units from marts.fct_demand_forecast_week where {where} and horizon_week <= ? group by 1), "
-        f"r as ({risk}) select coalesce(d.dma_name, n.dma_id) as place, n.*, r.probability_stockout, r.lost_sales_usd from n "
-        "left join r using (dma_id) left join marts.dim_dma d using (dma_id) order by p50_units desc",
-        [*values, weeks, *(risk_values if has_risk else [])],
+        f"sum(mean_units) as mean_units from marts.fct_demand_forecast_week where {where} and horizon_week <= ? group by 1) "
+        "select coalesce(d.dma_name, n.dma_id) as place, n.* from n left join marts.dim_dma d using (dma_id) order by p50_units desc, dma_id",
+        [*values, weeks],
     )
+    if not snap.has("fct_stock_risk_week", "probability_stockout"):
+        return rows.assign(probability_stockout=float("nan"), lost_sales_usd=float("nan"))
+    risk = (
+        stock_risk(snap, f, weeks)
+        .groupby("dma_id", as_index=False)
+        .agg(probability_stockout=("probability_stockout", "max"), lost_sales_usd=("lost_sales_usd", "sum"))
+    )
+    return rows.merge(risk, on="dma_id", how="left")
 
 
-def stock_risk(snap: Snapshot, f: Filters) -> pd.DataFrame:
-    """Products most likely to run out or to pile up, worst first, for the next week on hand."""
+def stock_risk(snap: Snapshot, f: Filters, weeks: int = 4) -> pd.DataFrame:
+    """One row per item (place, retailer, product) over the next ``weeks`` weeks, costliest first.
+
+    The chance to run out is cumulative over the weeks, so its highest value is the chance by the last of them;
+    lost units and sales add up; stock, supply and the suggested order are those of now.
+    """
     where, values = f.where("retailer_id", "dma_id", time=None)
     return snap.frame(
-        "select coalesce(d.dma_name, s.dma_id) as place, coalesce(r.retailer_name, s.retailer_id) as retailer, s.* "
-        f"from (select * from marts.fct_stock_risk_week where {where}) s left join marts.dim_dma d using (dma_id) "
-        "left join marts.dim_retailer r using (retailer_id) "
-        "order by s.lost_sales_usd desc nulls last, s.probability_stockout desc, s.dma_id, s.retailer_id, s.product_id",
-        values,
+        f"with s as (select *, dense_rank() over (order by week_start_date) as ahead from marts.fct_stock_risk_week where {where}), "
+        "i as (select dma_id, retailer_id, product_id, arg_min(on_hand_units, week_start_date) as on_hand_units, "
+        "arg_min(weeks_of_supply, week_start_date) as weeks_of_supply, max(probability_stockout) as probability_stockout, "
+        "max(probability_overstock) as probability_overstock, sum(lost_units) as lost_units, sum(lost_sales_usd) as lost_sales_usd, "
+        "arg_min(suggested_order_units, week_start_date) as suggested_order_units, arg_min(suggestion, week_start_date) as suggestion, "
+        "any_value(run_id) as run_id from s where ahead <= ? group by 1, 2, 3) "
+        "select coalesce(d.dma_name, i.dma_id) as place, coalesce(r.retailer_name, i.retailer_id) as retailer, i.* from i "
+        "left join marts.dim_dma d using (dma_id) left join marts.dim_retailer r using (retailer_id) "
+        "order by i.lost_sales_usd desc nulls last, i.probability_stockout desc, i.dma_id, i.retailer_id, i.product_id",
+        [*values, weeks],
     )
 
 

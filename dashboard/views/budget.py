@@ -34,19 +34,38 @@ def _plans(page: Context) -> None:
     rows = answers.scenarios(page.snap, page.brand)
     rows = rows.assign(
         name=rows.scenario.map(answers.scenario_name),
-        caution=["beyond observed spend" if x else "" for x in rows.is_extrapolated],
+        caution=["beyond observed spend" if x is True else "" for x in rows.is_extrapolated],
+        interval=[
+            fmt.MISSING if scenario == "current" else fmt.interval(a, b, fmt.money)
+            for scenario, a, b in zip(rows.scenario, rows.p05_usd, rows.p95_usd, strict=True)
+        ],
     )
+    today = rows[rows.scenario == "current"]
+    if len(today):
+        now = today.iloc[0]
+        ui.cards(
+            [
+                Card("current.spend_usd", "Today's plan, budget", now.spend_usd, fmt.money),
+                Card(
+                    "current.caused_usd",
+                    "Sales it causes",
+                    now.incremental_revenue_usd,
+                    fmt.money,
+                    f"{fmt.interval(now.p05_usd, now.p95_usd, fmt.money)} (90 %)",
+                ),
+            ]
+        )
     ui.table(
         rows,
         [
             Column("name", "Plan", fmt.text, False),
             Column("spend_usd", "Budget", fmt.money),
-            Column("incremental_revenue_usd", "Sales caused", fmt.money),
-            Column("gain_usd", "Against today", fmt.money),
+            Column("gain_usd", "Change in sales", fmt.money),
+            Column("interval", "90 % interval", fmt.text, False),
             Column("probability_of_gain", "Chance of a gain", fmt.percent),
             Column("caution", "Caution", fmt.text, False),
         ],
-        "Every stored plan over the planning horizon",
+        "Every stored plan over the planning horizon, against today's plan",
         key="scenario",
     )
     names = rows.scenario.tolist()
@@ -76,7 +95,11 @@ def _plans(page: Context) -> None:
             Column("current_spend_usd", "Today", fmt.money),
             Column("spend_usd", "Plan", fmt.money),
             Column("spend_change_usd", "Change", fmt.money),
-            Column("incremental_revenue_usd", "Sales caused", fmt.money),
+            Column(
+                "incremental_revenue_usd",
+                "Sales caused" if chosen == "current" else "Change in sales",
+                fmt.money,
+            ),
             Column("interval", "90 % interval", fmt.text, False),
             Column("caution", "Caution", fmt.text, False),
         ],

@@ -33,7 +33,7 @@ def render(page: Context) -> None:
         "Weeks ahead", 1, max(2, len(weeks)), min(4, len(weeks)), key="horizon", bind="query-params"
     )
     near = weeks.head(horizon)
-    risk = answers.stock_risk(snap, f) if snap.has("fct_stock_risk_week") else pd.DataFrame()
+    risk = answers.stock_risk(snap, f, horizon) if snap.has("fct_stock_risk_week") else pd.DataFrame()
     best = answers.accuracy(snap, f) if snap.has("fct_forecast_backtest") else pd.DataFrame()
     champion = best[best.is_champion.astype(bool)].head(1) if len(best) else best
     ui.cards(

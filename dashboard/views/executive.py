@@ -277,7 +277,10 @@ def _advice(page: Context) -> None:
     if page.ready("Budget plan", "fct_budget_scenario"):
         rows = answers.scenarios(snap, page.brand)
         rows = rows[rows.scenario.isin(["optimal", "move_5m", "plus_10pct"])].assign(
-            name=lambda d: d.scenario.map(answers.scenario_name)
+            name=lambda d: d.scenario.map(answers.scenario_name),
+            interval=lambda d: [
+                fmt.interval(a, b, fmt.money) for a, b in zip(d.p05_usd, d.p95_usd, strict=True)
+            ],
         )
         if len(rows):
             ui.table(
@@ -286,6 +289,7 @@ def _advice(page: Context) -> None:
                     Column("name", "If we choose", fmt.text, False),
                     Column("spend_usd", "Budget", fmt.money),
                     Column("gain_usd", "Change in sales", fmt.money),
+                    Column("interval", "90 % interval", fmt.text, False),
                     Column("probability_of_gain", "Chance of a gain", fmt.percent),
                 ],
                 "Plans against today's, over the planning horizon",

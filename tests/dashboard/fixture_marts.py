@@ -608,17 +608,23 @@ def _outputs(
         ("minus_10pct", budget * 0.9),
         ("move_5m", moved),
     ):
-        for channel, spend in plan.items():
-            gain = spend * ROI[channel] * 0.9
+        caused = {channel: spend * ROI[channel] * 0.9 for channel, spend in plan.items()}
+        if name != "current":  # the mart holds the change against today's plan
+            caused = {c: value - budget[c] * ROI[c] * 0.9 for c, value in caused.items()}
+        plan_rows = [*plan.items(), ("all", plan.sum())]
+        caused["all"] = sum(caused.values())
+        for channel, spend in plan_rows:
+            gain = caused[channel]
+            now = budget.sum() if channel == "all" else budget[channel]
             scenario.append(
                 {
                     "scenario": name,
                     "channel_id": channel,
                     "spend_usd": round(spend, 4),
-                    "spend_change_usd": round(spend - budget[channel], 4),
+                    "spend_change_usd": round(spend - now, 4),
                     "incremental_revenue_usd": gain,
-                    "p05_usd": gain * 0.75,
-                    "p95_usd": gain * 1.3,
+                    "p05_usd": gain - 0.25 * abs(gain),
+                    "p95_usd": gain + 0.3 * abs(gain),
                     "probability_of_gain": {
                         "current": 0.5,
                         "optimal": 0.97,
@@ -626,7 +632,7 @@ def _outputs(
                         "minus_10pct": 0.02,
                         "move_5m": 0.94,
                     }[name],
-                    "is_extrapolated": bool(spend > budget[channel] * 1.4),
+                    "is_extrapolated": bool(spend > now * 1.4),
                 }
             )
     out["fct_response_curve"] = _common(pd.DataFrame(curve), brand, "mmm")
@@ -977,6 +983,24 @@ def _forecast(
                         "suggestion": "order" if probability > 0.4 else "hold",
                     }
                 )
+    leaf = pd.DataFrame(rows)
+    number = {"p10_units": "sum", "p50_units": "sum", "p90_units": "sum", "mean_units": "sum"}
+    fixed = {"product_id": "all", "model": "champion", "is_reconciled": True, "forecast_flag": ""}
+    by = ["week_start_date", "horizon_week"]
+    retailer = (
+        leaf.groupby(["retailer_id", *by], as_index=False)
+        .agg(number)
+        .assign(dma_id="000", level="retailer", **fixed)
+    )
+    nation = (
+        leaf.groupby(by, as_index=False)
+        .agg(number)
+        .assign(dma_id="000", retailer_id="all", level="nation", **fixed)
+    )
+    for total in (retailer, nation):  # the band of a sum is narrower than the sum of the bands
+        total["p10_units"] = (total.p10_units + total.p50_units) / 2
+        total["p90_units"] = (total.p90_units + total.p50_units) / 2
+    rows = [*rows, *retailer.to_dict("records"), *nation.to_dict("records")]
     risk_frame = pd.DataFrame(risk).drop_duplicates(
         ["dma_id", "retailer_id", "product_id", "week_start_date"]
     )
