@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+from datetime import date, timedelta
 from typing import TYPE_CHECKING, Any
 
 from ingest.outcomes import Refused
@@ -48,19 +50,6 @@ def measure(run: Run, parsed: Parsed, task: Task) -> None:
             parsed.warnings.append((check.code, check.when, count))
 
 
-def _rewrite(run: Run, parsed: Parsed, condition: str, reason: str, setup: str = "") -> None:
-    """Mark the good rows for which ``condition`` holds as refused."""
-    fresh = parsed.rows + ".new"
-    run(
-        f"copy ({setup} select * replace (case when {condition} then '{reason}' else _reason end as _reason, "
-        f"case when {condition} then null else _field end as _field) from r) "
-        f"to {literal(fresh)} (format parquet, compression lz4_raw)"
-    )
-    import os
-
-    os.replace(fresh, parsed.rows)
-
-
 def _suppress(run: Run, parsed: Parsed, task: Task, rows: str) -> None:
     """Rows of people who asked to be forgotten are declared, never loaded."""
     hashed = [quoted(f.name) for f in task.contract.fields.values() if f.pii in ("id", "email", "phone")]
@@ -79,9 +68,7 @@ def _suppress(run: Run, parsed: Parsed, task: Task, rows: str) -> None:
             f"union all by name select * from {rows} where not coalesce({hit}, false)) "
             f"to {literal(fresh)} (format parquet, compression lz4_raw)"
         )
-        import os
-
-        os.replace(fresh, parsed.rows)
+            os.replace(fresh, parsed.rows)
 
 
 def _repeated_keys(run: Run, parsed: Parsed, task: Task, rows: str) -> None:
@@ -108,8 +95,6 @@ def _repeated_keys(run: Run, parsed: Parsed, task: Task, rows: str) -> None:
         f"copy ({setup} select * exclude (_n) replace (case when _n > 1 and _reason is null then 'duplicate_row' else _reason end "
         f"as _reason) from r) to {literal(fresh)} (format parquet, compression lz4_raw)"
     )
-    import os
-
     os.replace(fresh, parsed.rows)
 
 
@@ -164,6 +149,12 @@ def _window(run: Run, parsed: Parsed, task: Task, rows: str) -> None:
     """Dates outside the window that the file's own name states; a swapped day and month is refused."""
     contract = task.contract
     if not task.window or not contract.event_date or not parsed.rows_good:
+        return
+    if parsed.first_date is None or parsed.last_date is None:
+        return
+    week = timedelta(days=7)
+    first, last = (date.fromisoformat(day) for day in task.window)
+    if date.fromisoformat(parsed.first_date) >= first - week and date.fromisoformat(parsed.last_date) <= last + week:
         return
     event = f"cast({quoted(contract.event_date)} as date)"
     low, high = (f"date '{d}'" for d in task.window)

@@ -78,7 +78,12 @@ class Engine:
         )
         self.run = runner(self.connection)
         add = self.connection.create_function
-        add("keyed_hash", hasher, ["VARCHAR", "VARCHAR"], "VARCHAR", null_handling="special")  # type: ignore[arg-type]
+
+        def keyed_hash(kinds: Any, texts: Any) -> Any:
+            kind = kinds[0].as_py() if len(kinds) else "id"
+            return tokens.pa.array([hasher(kind, text) for text in texts.to_pylist()], type=tokens.pa.string())
+
+        add("keyed_hash", keyed_hash, ["VARCHAR", "VARCHAR"], "VARCHAR", type="arrow", null_handling="special")  # type: ignore[arg-type]
         add("mask_text", mask_text, ["VARCHAR"], "VARCHAR")  # type: ignore[arg-type]
         add("slow_value", slow_value, ["VARCHAR", "VARCHAR"], "VARCHAR", null_handling="special")  # type: ignore[arg-type]
         add("why", why, ["VARCHAR", "VARCHAR"], "VARCHAR", null_handling="special")  # type: ignore[arg-type]
@@ -140,9 +145,9 @@ def _json_source(engine: Engine, received: Received, task: Task) -> tuple[Source
     run = engine.run
     run(
         "create or replace temp table json_rows as select _rec, _line, "
-        "case when _err is null and not json_valid(j) then 'malformed_json' else _err end as _err, "
-        "coalesce(_raw, case when not json_valid(j) then left(j, 4000) end) as _raw, "
-        "case when json_valid(j) then j end as j from texts"
+        "case when _err is null and not valid then 'malformed_json' else _err end as _err, "
+        "coalesce(_raw, case when not valid then left(j, 4000) end) as _raw, case when valid then j end as j "
+        "from (select *, coalesce(json_valid(j), false) as valid from texts)"
     )
     engine.connection.unregister("texts")
     keys = [str(k) for (k,) in run("select distinct unnest(json_keys(j)) as k from json_rows order by k").fetchall()]
@@ -184,7 +189,6 @@ def _query(source: Source, task: Task, received: Received) -> str:
         delivered=task.delivered,
         ascii=facts.ascii,
         nul=facts.nul > 0 or contract.format != "csv",
-        odd_numbers=facts.odd_numbers,
         long_text=facts.longest_gap > 65_535,
     )
     text: list[str] = []  # x_<field>: the cell's text
@@ -205,8 +209,9 @@ def _query(source: Source, task: Task, received: Received) -> str:
     for item in contract.fields.values():
         value, reason = expression(item, contract, f"x_{item.name}", f"v_{item.name}", rules)
         values.append(f"{value} as v_{item.name}")
-        reasons.append(f"{reason} as r_{item.name}")
-        names.append(item.name)
+        if reason:
+            reasons.append(f"{reason} as r_{item.name}")
+            names.append(item.name)
     shown = list(source.shown.items())
     special = "when _err is not null then -1 " if source.structural else ""
     if contract.format == "csv" and contract.has_header and source.layout.header_line:
@@ -221,7 +226,7 @@ def _query(source: Source, task: Task, received: Received) -> str:
         + f"else coalesce({refused}) end"
     )
     field_name = "case " + " ".join(f"when _bad = {i} then '{n}'" for i, n in enumerate(names, 1)) + " end"
-    columns = ", ".join(f"v_{n} as {quoted(n)}" for n in names)
+    columns = ", ".join(f"v_{n} as {quoted(n)}" for n in contract.fields)
     row = _row_text(contract, source, shown)
     extra = _extra(source, originals, contract)
     carry = ", ".join(

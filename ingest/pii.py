@@ -6,6 +6,7 @@ the key. Masks are deliberately wide: a campaign name that loses a number is bet
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import hmac
 import html
@@ -73,11 +74,13 @@ class Hasher:
 
     def __init__(self, key: bytes) -> None:
         self._base = hmac.new(key, digestmod=hashlib.sha256)
+        self._digest = functools.lru_cache(maxsize=200_000)(self._fresh)
 
     def __call__(self, kind: str, text: str | None) -> str | None:
         """Hex digest of the normalised value, or None when nothing is left of it."""
-        if text is None:
-            return None
+        return None if text is None else self._digest(kind, text)
+
+    def _fresh(self, kind: str, text: str) -> str | None:
         normal = NORMAL[kind](text)
         if not normal:
             return None

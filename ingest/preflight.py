@@ -234,7 +234,13 @@ def _sink(folder: Path, in_memory: bool) -> tuple[str, IO[bytes]]:
 
 
 def receive(
-    source: IO[bytes], name: str, folder: Path, *, encoding: str = "utf-8", in_memory: bool = False
+    source: IO[bytes],
+    name: str,
+    folder: Path,
+    *,
+    encoding: str = "utf-8",
+    in_memory: bool = False,
+    quoting: bool = True,
 ) -> Received:
     """Read a delivered file once, from its first to its last byte.
 
@@ -244,6 +250,7 @@ def receive(
         folder: where the decoded text may be written.
         encoding: what the contract declares; a byte order mark overrides it.
         in_memory: keep the decoded text off the disk.
+        quoting: whether quotes may hold line breaks (delimited text).
 
     Raises:
         Refused: the bytes are not what they claim to be.
@@ -258,7 +265,7 @@ def receive(
     path, sink = _sink(folder, in_memory)
     received = Received(path, sink, "", 0, Facts(), [])
     try:
-        _copy(raw, first, name, sink, received, source, encoding)
+        _copy(raw, first, name, sink, received, source, encoding, Scanner(quoting=quoting))
     except OSError as error:
         received.close()
         raise Failed("work_disk", os.strerror(error.errno or 0)) from None
@@ -275,8 +282,9 @@ def receive(
 
 
 def _copy(
-    raw: Iterator[bytes], first: bytes, name: str, sink: IO[bytes], received: Received, source: IO[bytes], declared: str
-) -> None:
+    raw: Iterator[bytes], first: bytes, name: str, sink: IO[bytes], received: Received, source: IO[bytes], declared: str,
+    scanner: Scanner,
+) -> None:  # fmt: skip
     if not first:
         raise Refused("empty_file", "no bytes")
     zipped, promised = first.startswith(b"\x1f\x8b"), name.lower().endswith((".gz", ".gzip"))
@@ -293,7 +301,6 @@ def _copy(
             pass
         _refuse_binary(kind, source if not zipped else io.BytesIO(head))
     encoding, bom = _encoding(head, declared)
-    scanner = Scanner()
     for block in _decoded(stream, encoding, bom):
         if scanner.facts.size + len(block) > MAX_DECODED:
             raise Refused("size_cap", f"more than {MAX_DECODED} bytes")

@@ -30,8 +30,6 @@ class Facts:
     nul: int = 0
     ascii: bool = True
     valid_utf8: bool = True
-    at_signs: bool = False
-    odd_numbers: bool = False
     longest_gap: int = 0
     ends_with_newline: bool = False
     head: bytes = b""
@@ -60,8 +58,9 @@ class Facts:
 class Scanner:
     """Feed it the decoded bytes in order, then call :meth:`finish`."""
 
-    def __init__(self, head_size: int = 1 << 20) -> None:
+    def __init__(self, head_size: int = 1 << 20, *, quoting: bool = True) -> None:
         self.facts = Facts()
+        self._quoting = quoting
         self._head: list[bytes] = []
         self._head_left = head_size
         self._tail = b"\n"  # a newline before the first byte: a leading blank line counts as blank
@@ -80,9 +79,10 @@ class Scanner:
             self._head_left -= len(block)
         newlines = block.count(b"\n")
         facts.newlines += newlines
-        facts.carriage_returns += block.count(b"\r")
         seam = self._tail[-2:] + block
-        facts.crlf += seam.count(b"\r\n") - self._tail[-2:].count(b"\r\n")
+        if b"\r" in seam:
+            facts.carriage_returns += block.count(b"\r")
+            facts.crlf += seam.count(b"\r\n") - self._tail[-2:].count(b"\r\n")
         if b"\n\n" in seam or b"\n\r\n" in seam:
             facts.blank_lines += self._blank(seam)
         elif facts.size == len(block) and block[:1] == b"\n":
@@ -90,15 +90,13 @@ class Scanner:
         self._gaps(block, newlines)
         facts.nul += block.count(b"\0")
         self._encoding(block)
-        quotes = block.count(b'"')
+        quotes = block.count(b'"') if self._quoting else 0
         if quotes:
             facts.quoted_newlines += self._quoted_newlines(block) if newlines else 0
         elif self._parity:
             facts.quoted_newlines += newlines
         self._parity ^= quotes & 1
         facts.quotes += quotes
-        facts.at_signs = facts.at_signs or b"@" in block or b"%40" in block
-        facts.odd_numbers = facts.odd_numbers or any(mark in block for mark in (b"0x", b"0X", b"0b", b"0B"))
         self._tail = seam[-2:]
 
     def _blank(self, seam: bytes) -> int:
@@ -133,10 +131,9 @@ class Scanner:
 
     def _quoted_newlines(self, block: bytes) -> int:
         codes = np.frombuffer(block, dtype=np.uint8)
-        inside = np.logical_xor.accumulate(codes == 34)
-        if self._parity:
-            inside = ~inside
-        return int(np.count_nonzero(inside & (codes == 10)))
+        quotes, newlines = np.flatnonzero(codes == 34), np.flatnonzero(codes == 10)
+        before = np.searchsorted(quotes, newlines) + self._parity
+        return int(np.count_nonzero(before & 1))
 
     def finish(self) -> Facts:
         """Close the counts."""

@@ -6,6 +6,7 @@ import os
 import re
 import time
 from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -16,14 +17,15 @@ from ingest.checks import DECLARED
 from ingest.contracts import Contract
 from ingest.failpoints import reach
 from ingest.landing import Item
-from ingest.outcomes import LOAD, NOOP, QR, REPLACE, WARN
+from ingest.outcomes import ABORT, LOAD, NOOP, QR, REPLACE, WAIT, WARN
 from ingest.parse import Parsed
-from ingest.rows import runner
+from ingest.rows import Run, runner
 from ingest.schema import FEED, HISTORY_COLUMNS, INTAKE, quoted, statements
 from ingest.values import literal
 from ingest.warehouse import LedgerRow, Memory, WarehouseError, ledger_row, outcome
 
 LOCK_WAIT_SECONDS = float(os.environ.get("INGEST_LOCK_SECONDS", 180))
+LOADED_WORDS = (LOAD, QR, REPLACE, WARN)
 LOADED = f"('{LOAD}', '{QR}', '{REPLACE}', '{WARN}')"
 
 
@@ -50,6 +52,39 @@ def connect(path: Path, *, read_only: bool = False, wait: float = LOCK_WAIT_SECO
         pause = min(pause * 1.5, 0.5)
 
 
+class _Index:
+    """What the ledger and the partition versions say, held while this process is the only writer."""
+
+    def __init__(self, run: Run) -> None:
+        self.content: dict[tuple[str, str, str], str] = {}  # brand, feed, sha -> place of the loaded file
+        self.places: dict[str, list[tuple[str, str]]] = {}  # place -> (sha, delivered_at) of loaded files
+        self.unsettled: set[str] = set()
+        self.lines: set[str] = set()
+        self.versions: dict[tuple[str, str], dict[str, list[tuple[str, str]]]] = {}
+        for line, brand, feed, sha, place, delivered, word, rows in run(
+            "select ledger_id, brand_id, feed, sha256, source_key, delivered_at::varchar, outcome, rows_file from intake.ledger"
+        ).fetchall():
+            self.add_line(line, brand, feed, sha, place, delivered, word, rows)
+        for brand, feed, key, sha, delivered in run(
+            "select brand_id, feed, partition_key, file_id, delivered_at::varchar from intake.partition_version"
+        ).fetchall():
+            self.add_version(brand, feed, key, sha, delivered)
+
+    def add_line(
+        self, line: str, brand: str, feed: str, sha: str | None, place: str, delivered: str, word: str, rows: int
+    ) -> None:
+        self.lines.add(line)
+        if word in (WAIT, ABORT):
+            self.unsettled.add(place)
+        if word in LOADED_WORDS and sha is not None:
+            self.places.setdefault(place, []).append((sha, delivered))
+            if rows > 0:
+                self.content.setdefault((brand, feed, sha), place)
+
+    def add_version(self, brand: str, feed: str, key: str, sha: str, delivered: str) -> None:
+        self.versions.setdefault((brand, feed), {}).setdefault(key, []).append((delivered, sha))
+
+
 class DuckDBWarehouse:
     """Warehouse on one DuckDB file. Open late, close early: a context manager."""
 
@@ -60,6 +95,9 @@ class DuckDBWarehouse:
             path.parent.mkdir(parents=True, exist_ok=True)
         self.connection = connect(path, read_only=read_only)
         self._run = runner(self.connection)
+        self._index: _Index | None = None
+        if not read_only:  # many small commits: write them to the log, and check-point once at the end
+            self._run("set wal_autocheckpoint = '256MB'")
 
     def __enter__(self) -> DuckDBWarehouse:
         return self
@@ -142,16 +180,37 @@ class DuckDBWarehouse:
             reach("ledger_only_before_commit")
             self._run("commit")
         except BaseException:
-            self.connection.rollback()
+            self._undo()
             raise
 
+    @property
+    def index(self) -> _Index:
+        """Read once per opening; dropped whenever a transaction is undone."""
+        if self._index is None:
+            self._index = _Index(self._run)
+        return self._index
+
+    def _undo(self) -> None:
+        self._index = None
+        try:
+            self.connection.rollback()
+        except duckdb.Error:
+            pass
+
     def _write_ledger(self, row: LedgerRow) -> None:
-        self._run(
-            "delete from intake.ledger where ledger_id = ? or (source_key = ? and outcome in ('WAIT', 'ABORT'))",
-            [row.ledger_id, row.item.source_key],
-        )
+        index, place = self.index, row.item.source_key
+        if row.ledger_id in index.lines or place in index.unsettled:
+            self._run(
+                "delete from intake.ledger where ledger_id = ? or (source_key = ? and outcome in ('WAIT', 'ABORT'))",
+                [row.ledger_id, place],
+            )
+            index.unsettled.discard(place)
         values = row.values()
         self._run(f"insert into intake.ledger values ({', '.join('?' * len(values))})", values)
+        index.add_line(
+            row.ledger_id, row.item.brand, row.item.feed, row.sha256, place, row.delivered or row.item.delivered,
+            row.outcome, row.rows_file,
+        )  # fmt: skip
 
     def load(self, item: Item, answer: Mapping[str, Any], run_id: str) -> LedgerRow:
         """Rows, quarantine, warnings and ledger line of one file; all or nothing."""
@@ -161,16 +220,12 @@ class DuckDBWarehouse:
         reach("load_before_begin")
         self._run("begin")
         try:
-            twin = self._run(
-                f"select source_key from intake.ledger where brand_id = ? and feed = ? and sha256 = ? "
-                f"and outcome in {LOADED} and rows_file > 0",
-                [item.brand, item.feed, row.sha256],
-            ).fetchone()
+            twin = self.index.content.get((item.brand, item.feed, row.sha256 or ""))
             if twin is not None:
                 row.outcome, row.reason = NOOP, "same_content"
                 row.rows_loaded = row.rows_quarantined = row.rows_declared = row.rows_file = 0
                 row.money_loaded = row.money_quarantined = row.money_loaded * 0
-                if twin[0] != item.source_key:
+                if twin != item.source_key:
                     self._write_ledger(row)
                 self._run("commit")
                 return row
@@ -187,24 +242,18 @@ class DuckDBWarehouse:
             self._run("commit")
             reach("load_after_commit")
         except BaseException:
-            try:
-                self.connection.rollback()
-            except duckdb.Error:
-                pass
+            self._undo()
             raise
         return row
 
     def _same_place(self, row: LedgerRow) -> bool:
         """Whether other content lay under this very name before; the newer content must then win."""
-        earlier = self._run(
-            f"select max(delivered_at), (max(delivered_at) + interval 1 second)::varchar from intake.ledger "
-            f"where source_key = ? and sha256 <> ? and outcome in {LOADED}",
-            [row.item.source_key, row.sha256],
-        ).fetchone()
         row.delivered = row.item.delivered
-        if earlier is None or earlier[0] is None:
+        earlier = [delivered for sha, delivered in self.index.places.get(row.item.source_key, ()) if sha != row.sha256]
+        if not earlier:
             return False
-        row.delivered = max(row.item.delivered, str(earlier[1])[:19])
+        after = datetime.fromisoformat(max(earlier)[:19]) + timedelta(seconds=1)
+        row.delivered = max(row.item.delivered, after.isoformat(" "))
         self._run(
             "update intake.quarantine set released_by = ? where released_by is null and sha256 in "
             "(select sha256 from intake.ledger where source_key = ? and sha256 <> ?) and brand_id = ? and feed = ?",
@@ -235,28 +284,32 @@ class DuckDBWarehouse:
     def _replace(
         self, contract: Contract, parsed: Parsed, raw: str, history: str, names: str, incoming: str, row: LedgerRow
     ) -> int:
-        run = self._run
-        run("create or replace temp table incoming_partition (k varchar, n bigint)")
-        keys, counts = [k for k, _ in parsed.partitions], [n for _, n in parsed.partitions]
-        run("insert into incoming_partition select unnest(?::varchar[]), unnest(?::bigint[])", [keys, counts])
+        run, sha = self._run, row.sha256 or ""
         ours = [row.item.brand, contract.feed]
+        keys, counts = [k for k, _ in parsed.partitions], [n for _, n in parsed.partitions]
         run(
-            "create or replace temp table version_around as select k, "
-            "max(struct_pack(d := delivered_at, f := file_id)) filter (where (delivered_at, file_id) < (?::timestamp, ?)) as before, "
-            "min(struct_pack(d := delivered_at, f := file_id)) filter (where (delivered_at, file_id) > (?::timestamp, ?)) as after "
-            "from incoming_partition join intake.partition_version on partition_key = k and brand_id = ? and feed = ? group by k",
-            [row.delivered, row.sha256, row.delivered, row.sha256, *ours],
+            "insert into intake.partition_version select ?, ?, unnest(?::varchar[]), ?, ?::timestamp, unnest(?::bigint[])",
+            [*ours, keys, sha, row.delivered, counts],
         )
-        run(
-            "insert into intake.partition_version select ?, ?, k, ?, ?::timestamp, n from incoming_partition",
-            [*ours, row.sha256, row.delivered],
-        )
-        overlap = run("select count(*), count(after), count(before) from version_around").fetchone()
-        assert overlap is not None
-        if not overlap[0]:
+        versions = self.index.versions.get((row.item.brand, contract.feed), {})
+        around: list[tuple[str, str | None, str | None, str | None]] = []  # key, file before, file after, its time
+        for k in keys:
+            others = versions.get(k)
+            if others:
+                before = max((v for v in others if v < (row.delivered, sha)), default=(None, None))
+                after = min((v for v in others if v > (row.delivered, sha)), default=(None, None))
+                around.append((k, before[1], after[1], after[0]))
+        for k in keys:
+            self.index.add_version(row.item.brand, contract.feed, k, sha, row.delivered)
+        if not around:
             run(f"insert into {raw} ({names}) {incoming}")
             reach("load_after_rows")
             return 0
+        run("create or replace temp table version_around (k varchar, before varchar, after varchar, after_at timestamp)")
+        run(
+            "insert into version_around select unnest(?::varchar[]), unnest(?::varchar[]), unnest(?::varchar[]), unnest(?::timestamp[])",
+            [list(column) for column in zip(*around, strict=True)],
+        )
         key = "concat_ws(chr(31), " + ", ".join(f"cast({quoted(p)} as varchar)" for p in contract.partition) + ")"
         if not contract.partition:
             key = "'*'"
@@ -272,12 +325,12 @@ class DuckDBWarehouse:
         lost = f"(select {key} as k_, * from ({incoming}))"
         run(f"insert into {raw} ({names}) select {names} from {lost} where k_ not in (select k from version_around where after is not null)")
         reach("load_after_rows")
-        if overlap[1]:
-            run(f"insert into {history} select {names}, after.f, after.d from {lost} join version_around on k = k_ and after is not null")
+        if any(entry[2] for entry in around):
+            run(f"insert into {history} select {names}, after, after_at from {lost} join version_around on k = k_ and after is not null")
             run(
                 f"update {history} as h set _superseded_by = {literal(row.sha256 or '')}, "
                 f"_superseded_at = timestamp {literal(row.delivered)} from version_around as v "
-                f"where {near.replace('brand_id', 'h.brand_id')} and {key} = v.k and v.after is not null and h._file_id = v.before.f"
+                f"where {near.replace('brand_id', 'h.brand_id')} and {key} = v.k and v.after is not null and h._file_id = v.before"
             )
         return int(moved[0]) if moved else 0
 

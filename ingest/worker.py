@@ -56,7 +56,8 @@ class Worker:
         with source:
             try:
                 received = receive(
-                    source, item.name, self.folder, encoding=contract.encoding, in_memory=contract.has_pii
+                    source, item.name, self.folder, encoding=contract.encoding, in_memory=contract.has_pii,
+                    quoting=contract.format == "csv",
                 )
             except Refused as error:
                 answer["sha256"], answer["size"] = getattr(error, "sha256", None), getattr(error, "size", item.size)
@@ -114,6 +115,7 @@ def _answer(worker: Worker, message: dict[str, Any]) -> dict[str, Any]:
 
 def main() -> None:
     """Serve until standard input closes."""
+    sys.modules.setdefault("pandas", None)  # type: ignore[arg-type]  # pyarrow would import it for nothing
     out = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)  # whatever a library prints must not look like an answer
     setup = json.loads(sys.stdin.readline())
