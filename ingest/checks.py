@@ -68,7 +68,7 @@ def _suppress(run: Run, parsed: Parsed, task: Task, rows: str) -> None:
             f"union all by name select * from {rows} where not coalesce({hit}, false)) "
             f"to {literal(fresh)} (format parquet, compression lz4_raw)"
         )
-            os.replace(fresh, parsed.rows)
+        os.replace(fresh, parsed.rows)
 
 
 def _repeated_keys(run: Run, parsed: Parsed, task: Task, rows: str) -> None:
