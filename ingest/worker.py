@@ -23,6 +23,18 @@ from ingest.preflight import open_source, receive, unchanged
 CPU_SECONDS_PER_FILE = int(os.environ.get("INGEST_FILE_CPU_SECONDS", 1800))
 
 
+class _Without:
+    """Import hook that hides a package: pyarrow would import pandas (1.5 s) although nothing here needs it."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def find_spec(self, name: str, path: object = None, target: object = None) -> None:
+        """Refuse the one name."""
+        if name == self.name:
+            raise ModuleNotFoundError(name)
+
+
 def _limits(memory_bytes: int) -> None:
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     if sys.platform == "linux":
@@ -115,7 +127,7 @@ def _answer(worker: Worker, message: dict[str, Any]) -> dict[str, Any]:
 
 def main() -> None:
     """Serve until standard input closes."""
-    sys.modules.setdefault("pandas", None)  # type: ignore[arg-type]  # pyarrow would import it for nothing
+    sys.meta_path.insert(0, _Without("pandas"))  # type: ignore[arg-type]
     out = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)  # whatever a library prints must not look like an answer
     setup = json.loads(sys.stdin.readline())
