@@ -43,13 +43,13 @@ class Ratio:
 
 
 LIMITS = {
-    "spend_spike": Ratio(over=1.6),
+    "spend_spike": Ratio(over=1.8),
     "spend_stop": Ratio(under=0.08),
-    "spend_drop": Ratio(under=0.62),
+    "spend_drop": Ratio(under=0.58),
     "unit_error": Ratio(under=0.4, over=2.5),
     "clicks_lost": Ratio(under=0.35),
     "conversions_lost": Ratio(under=0.35),
-    "sales_drop": Ratio(under=0.62),
+    "sales_drop": Ratio(under=0.6),
     "price_shift": Ratio(under=0.8, over=1.25),
     "places_missing": Ratio(under=0.85),
     "double_count": Ratio(under=0.0, over=1.7),
@@ -148,8 +148,8 @@ def _media_spend(
     twice = [
         d
         for d in _hits(spend, LIMITS["double_count"], last)
-        if all(1.7 < x.ratio(d) < 2.35 for x in (spend, shown, clicked) if np.isfinite(x.log_ratio[d]))
-        and abs(spend.log_ratio[d] - shown.log_ratio[d]) < 0.25
+        if all(1.75 < x.ratio(d) < 2.3 for x in (spend, shown, clicked) if np.isfinite(x.log_ratio[d]))
+        and abs(spend.log_ratio[d] - shown.log_ratio[d]) < 0.12
     ]
     if twice:
         excess = float(sum(y[d] - spend.expected[d] for d in twice))

@@ -86,7 +86,7 @@ def _quarantine(page: Context) -> None:
         ui.state("empty", "No quarantine in this version", "It appears after the next full run.")
         return
     rows = page.snap.frame(
-        "select feed, reason, count(*) as n, min(file_name) as example_file, min(line) as example_line from marts.fct_quarantine "
+        "select feed, reason, count(*) as n, min(file_name) as example_file, min(line_number) as example_line from marts.fct_quarantine "
         "where brand_id = ? group by 1, 2 order by n desc, 1, 2",
         [page.brand],
     )
@@ -107,7 +107,7 @@ def _quarantine(page: Context) -> None:
     )
     ui.download(
         page.snap.frame(
-            "select * from marts.fct_quarantine where brand_id = ? order by feed, file_name, line limit 50000",
+            "select * from marts.fct_quarantine where brand_id = ? order by feed, file_name, line_number limit 50000",
             [page.brand],
         ),
         "quarantine",
@@ -115,41 +115,33 @@ def _quarantine(page: Context) -> None:
 
 
 def _checks(page: Context) -> None:
-    columns = page.snap.tables.get("fct_data_quality", ())
-    if not columns:
+    if not page.snap.has("fct_data_quality", "check_name", "subject"):
         ui.state("empty", "No checks in this version", "They appear after the next full run.")
         return
-    where, values = ("where brand_id = ?", [page.brand]) if "brand_id" in columns else ("", [])
-    rows = page.snap.frame(f"select * from marts.fct_data_quality {where} order by all limit 200", values)
+    rows = page.snap.frame(
+        "select * from marts.fct_data_quality where brand_id = ? "
+        "order by case severity when 'error' then 0 when 'warning' then 1 else 2 end, check_name, subject limit 200",
+        [page.brand],
+    )
     if rows.empty:
         ui.state("good", "No finding", "All data-quality checks are quiet.")
         return
-    shown = [c for c in columns if c not in ("brand_id", "run_id", "as_of_date")][:8]
     ui.table(
-        rows,
+        rows.head(60),
         [
-            Column(
-                c,
-                c.replace("_", " ").capitalize(),
-                _any,
-                pd.api.types.is_numeric_dtype(rows[c]) and not pd.api.types.is_bool_dtype(rows[c]),
-                c in ("detail", "description"),
-            )
-            for c in shown
+            Column("check_name", "Check", fmt.words, False),
+            Column("subject", "About", fmt.text, False),
+            Column("severity", "Severity", fmt.words, False),
+            Column("detail", "Finding", fmt.text, False, True),
+            Column("rows_affected", "Rows", fmt.whole),
+            Column("money_affected_usd", "Money", fmt.money),
+            Column("first_date", "From", fmt.day, False),
+            Column("last_date", "To", fmt.day, False),
         ],
         "Data-quality findings",
         key="checks",
     )
-
-
-def _any(value: object) -> str:
-    if fmt.missing(value):
-        return fmt.MISSING
-    if isinstance(value, float):
-        return fmt.whole(value) if value.is_integer() else fmt.ratio(value)
-    if isinstance(value, pd.Timestamp):
-        return fmt.day(value)
-    return str(value)
+    ui.download(rows, "data-quality")
 
 
 def _runs(page: Context) -> None:

@@ -1106,9 +1106,10 @@ def _operations(
             "feed": "meta_ads",
             "sha256": "a" * 64,
             "file_name": "meta_ads_20260903.csv.gz",
-            "line": 10 + i,
+            "line_number": 10 + i,
             "reason": "bad_number",
-            "field": "spend",
+            "field_name": "spend",
+            "stage": "intake",
             "row_text": '=HYPERLINK("http://example.invalid") <b>x</b>',
             "delivered_at": finished,
             "run_id": "ingest-2",
@@ -1172,21 +1173,35 @@ def _operations(
     ]
     quality = [
         {
+            "finding_id": f"{brand}-{i}",
             "brand_id": brand,
-            "rule": "campaign_tactic_contradiction",
-            "feed": "facebook_campaign",
+            "check_name": check,
+            "subject": feed,
             "severity": "warning",
-            "rows_affected": 480,
-            "detail": "campaign name names another tactic; the tactic column wins",
-        },
-        {
-            "brand_id": brand,
-            "rule": "new_customers_exceed_new_orders",
-            "feed": "business_daily",
-            "severity": "warning",
-            "rows_affected": 22,
-            "detail": "more new customers than new orders on a day",
-        },
+            "detail": detail,
+            "rows_affected": n,
+            "money_affected_usd": money,
+            "first_date": days[0],
+            "last_date": END,
+        }
+        for i, (check, feed, n, money, detail) in enumerate(
+            (
+                (
+                    "campaign_tactic_contradiction",
+                    "facebook_campaign",
+                    480,
+                    1200.5,
+                    "campaign name names another tactic; the tactic column wins",
+                ),
+                (
+                    "new_customers_exceed_new_orders",
+                    "business_daily",
+                    22,
+                    None,
+                    "more new customers than new orders on a day",
+                ),
+            )
+        )
     ]
     return {
         "dim_model_run": pd.DataFrame(runs),
@@ -1199,27 +1214,24 @@ def _operations(
 
 def _gifting(rng: np.random.Generator, brand: str) -> dict[str, pd.DataFrame]:
     clients = [f"{300 + i}" for i in range(12)]
-    services = {"1": "Swag Select", "2": "One to One Gifting", "3": "Measurement and Tracking"}
     rows = []
     for i in range(240):
-        client, service = clients[i % 12], str(1 + i % 3)
         gifts = int(rng.integers(1, 90))
         rows.append(
             {
                 "brand_id": brand,
                 "order_id": f"{11110 + i}",
-                "client_id": client,
-                "service_id": service,
-                "service_name": services[service],
+                "month_start_date": date(2018 + i % 3, 1 + i % 12, 1),
+                "client_id": clients[i % 12],
+                "service_id": str(1 + i % 3),
                 "gift_id": str(11 + i % 5),
-                "gift_name": f"Gift {1 + i % 5}",
+                "channel_id": "gifting",
                 "total_gifts": gifts,
+                "gift_cost_usd": 40.0,
                 "total_amount_usd": gifts * 40.0,
                 "fee_usd": gifts * 8.0,
                 "variable_cost_usd": gifts * 12.0,
                 "total_revenue_usd": gifts * 48.0,
-                "order_month": date(2018 + i % 3, 1 + i % 12, 1),
-                "order_year": 2018 + i % 3,
             }
         )
     return {
@@ -1229,22 +1241,48 @@ def _gifting(rng: np.random.Generator, brand: str) -> dict[str, pd.DataFrame]:
                 "client_id": clients,
                 "client_name": [f"Client {c}" for c in clients],
                 "sector": ["Health Care", "Industrials"] * 6,
-                "state": ["DE", "IL", "NY"] * 4,
+                "city": "X",
+                "state_code": ["DE", "IL", "NY"] * 4,
+            }
+        ),
+        "dim_gift_service": pd.DataFrame(
+            {
+                "brand_id": brand,
+                "service_id": ["1", "2", "3"],
+                "service_name": ["Swag Select", "One to One Gifting", "Measurement and Tracking"],
             }
         ),
         "fct_gift_order": pd.DataFrame(rows),
+        "fct_gift_engagement": pd.DataFrame(
+            [
+                {
+                    "engagement_id": f"{brand}-{i}",
+                    "brand_id": brand,
+                    "client_id": clients[i % 12],
+                    "service_id": str(1 + i % 3),
+                    "channel_id": "gifting",
+                    "total_gifts": 10 + i % 40,
+                    "total_amount_usd": 400.0 + i,
+                    "successful": None,
+                    "unsuccessful": None,
+                }
+                for i in range(200)
+            ]
+        ),
         "fct_gift_expenditure": pd.DataFrame(
             [
                 {
+                    "expenditure_id": f"{brand}-{i}",
                     "brand_id": brand,
-                    "client_id": clients[i % 12],
                     "recipient_id": str(8000 + i % 40),
+                    "client_id": clients[i % 12],
                     "gift_id": str(11 + i % 5),
-                    "gift_name": f"Gift {1 + i % 5}",
+                    "channel_id": "gifting",
                     "quantity": 1 + i % 9,
                     "price_usd": 20.0 + i % 80,
+                    "amount_usd": (1 + i % 9) * (20.0 + i % 80),
                     "status": ("Accepted", "Rejected", "InProgress")[i % 3],
-                    "is_converted": ("Yes", "No", "Maybe")[i % 3],
+                    "is_converted": (True, False, None)[i % 3],
                 }
                 for i in range(300)
             ]

@@ -1,0 +1,1 @@
+"""The leadership report: one self-contained page per published version."""
