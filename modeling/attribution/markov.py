@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+import pandas as pd
 from scipy import sparse
 from scipy.sparse.linalg import splu
 
@@ -94,6 +95,40 @@ def build_chain(paths: Paths, order: int = 1) -> Chain:
         conversion=weight_by(number[last], paths.conversions, size),
         null=weight_by(number[last], paths.nulls, size),
         value=weight_by(number[last], paths.value, size),
+    )
+
+
+def chain_from_table(moves: pd.DataFrame, channels: tuple[str, ...]) -> Chain:
+    """First-order chain from transition counts made in the warehouse.
+
+    Args:
+        moves: channel_from, channel_to, journeys, value_usd; start, conversion and null as :data:`START`,
+            :data:`CONVERSION` and :data:`NULL`.
+        channels: names in the order of the chain's states.
+
+    Raises:
+        KeyError: a channel that is not listed.
+    """
+    code = {name: i for i, name in enumerate(channels)}
+    size = len(channels)
+    weight = moves["journeys"].to_numpy(dtype=np.float64)
+    source, goal = moves["channel_from"].to_numpy(), moves["channel_to"].to_numpy()
+
+    def leaving(end: str, amounts: Floats) -> Floats:
+        hit = goal == end
+        return weight_by(np.array([code[c] for c in source[hit]], dtype=np.int64), amounts[hit], size)
+
+    begin = source == START
+    inner = ~begin & (goal != CONVERSION) & (goal != NULL)
+    rows = np.array([code[c] for c in source[inner]], dtype=np.int64)
+    columns = np.array([code[c] for c in goal[inner]], dtype=np.int64)
+    return Chain(
+        states=np.arange(size, dtype=np.int64)[:, None],
+        start=weight_by(np.array([code[c] for c in goal[begin]], dtype=np.int64), weight[begin], size),
+        counts=sparse.coo_array((weight[inner], (rows, columns)), shape=(size, size)).tocsr(),
+        conversion=leaving(CONVERSION, weight),
+        null=leaving(NULL, weight),
+        value=leaving(CONVERSION, moves["value_usd"].to_numpy(dtype=np.float64)),
     )
 
 

@@ -127,16 +127,47 @@ def shares_of(effect: Floats) -> Floats:
     return np.asarray(clean / clean.sum(), dtype=np.float64)
 
 
+def path_division(paths: Paths, effect: Floats) -> sparse.csr_array:
+    """(P, C) sparse: each conversion divided among the channels of its own path by their removal effects.
+
+    The layout by week and place of a Markov model: shares of a path sum to 1, and a channel gets credit only
+    where it was touched. A path whose channels have no effect at all is divided equally.
+    """
+    sets = shapley.channel_sets(paths)
+    weighted = (sets @ sparse.diags_array(np.maximum(effect, 0.0))).tocsr()
+    total = np.asarray(weighted.sum(axis=1)).ravel()
+    sizes = np.asarray(sets.sum(axis=1)).ravel()
+    known = np.divide(1.0, total, out=np.zeros_like(total), where=total > 0)
+    equal = np.where(total > 0, 0.0, 1.0 / sizes)
+    return (sparse.diags_array(known) @ weighted + sparse.diags_array(equal) @ sets).tocsr()
+
+
 def bootstrap_shares(
     paths: Paths, settings: Settings, *, draws: int = 200, report: Callable[[int], None] | None = None
 ) -> dict[str, Floats]:
-    """Path bootstrap: the observed journeys are drawn again (Poisson weights), every model is refitted.
+    """Path bootstrap of every model: {model: (draws, C) shares of conversions}. See :func:`bootstrap_draws`."""
+    return bootstrap_draws(paths, settings, credit_matrices(paths, settings), draws=draws, report=report)
+
+
+def bootstrap_draws(
+    paths: Paths,
+    settings: Settings,
+    matrices: dict[str, sparse.csr_array],
+    *,
+    draws: int = 200,
+    markov_by_path: bool = False,
+    report: Callable[[int], None] | None = None,
+) -> dict[str, Floats]:
+    """The observed journeys are drawn again (Poisson weights) and every model is refitted.
+
+    Args:
+        matrices: (P, C) credit per conversion of the models that divide path by path.
+        markov_by_path: Markov shares of :func:`path_division` instead of the model's own shares.
 
     Returns:
         For each model (draws, C) shares of conversions.
     """
     rng = np.random.default_rng(settings.seed)
-    matrices = credit_matrices(paths, settings)
     out: dict[str, list[Floats]] = {m: [] for m in MODELS}
     refit = _markov_refit(paths, settings.order)
     for draw in range(draws):
@@ -147,7 +178,10 @@ def bootstrap_shares(
         for model, matrix in matrices.items():
             credit = matrix.T @ conversions
             out[model].append(credit / credit.sum())
-        out["markov"].append(refit(conversions, nulls))
+        share = refit(conversions, nulls)
+        if markov_by_path:
+            share = (path_division(paths, share).T @ conversions) / conversions.sum()
+        out["markov"].append(share)
         if settings.shapley_game == "rate":
             again = paths.reweighted(conversions, paths.value, nulls)
             credit, _ = shapley.rate_game(again, permutations=400, seed=settings.seed)

@@ -9,31 +9,12 @@ import numpy as np
 
 from modeling.errors import InputError, Refusal
 from modeling.geolift import inference
-from modeling.geolift.control import (
-    AUTO,
-    METHODS,
-    choose_control,
-    donor_weights,
-    is_log,
-    left_out_residuals,
-    nearest_in_size,
-)
-from modeling.geolift.noise import (
-    autocorrelation,
-    mean_difference_variance,
-    pooled_autocorrelation,
-    variance_of,
-)
+from modeling.geolift.control import AUTO, METHODS, choose_control, is_log
+from modeling.geolift.estimate import Fitted, Rule, fit_effect
 from modeling.geolift.panel import Floats, Panel
 
 MIN_PRE = 8  # pre-period periods below which nothing can be said about noise
-SHOCK = (
-    4.5  # robust standard deviations of donors' own placebo statistics beyond which a donor was hit itself
-)
 SPIKE = 8.0  # the same for single pre-period gaps of the treated series
-PLACEBO_DONORS = 40  # donors used as placebos; more only cost time
-PRIOR_PLACEBOS = 20.0  # weight of "the noise model is right" against the placebo statistics
-MAX_FREEDOM = 25.0
 
 
 @dataclass(frozen=True)
@@ -95,16 +76,6 @@ class Lift:
     dropped_donors: list[str]
     notes: list[str]
     washout: dict[str, float | int | None]
-
-
-@dataclass(frozen=True)
-class _Gap:
-    """One series against its donors: effect on the control's scale and the noise behind it."""
-
-    gap: Floats
-    effect: float
-    residual: Floats
-    weights: Floats
 
 
 def split(
@@ -208,7 +179,7 @@ def analyse(
             raise Refusal(f"{method} needs donors with a positive KPI")
         x, donors, names = x[:, good], donors[:, good], [n for n, g in zip(names, good, strict=True) if g]
         y, x = np.log(y), np.log(x)
-    fitted = _fit(y, x, names, pre, method, options, notes)
+    fitted = fit_effect(y, x, names, pre, method, Rule(options.test, options.confidence, options.seed), notes)
     return _assemble(
         panel,
         treated,
@@ -224,20 +195,6 @@ def analyse(
         options,
         notes,
     )
-
-
-@dataclass(frozen=True)
-class _Fitted:
-    main: _Gap
-    kept: list[int]
-    dropped: list[str]
-    error: float
-    freedom: float
-    rho: float
-    inflation: float
-    deviation: float
-    statistics: Floats
-    result: inference.Inference
 
 
 def _usable(
@@ -273,109 +230,6 @@ def _pre_periods(series: Floats, donors: Floats, begin: int) -> tuple[np.ndarray
     return np.flatnonzero(good), int((~good).sum())
 
 
-def _gap(y: Floats, x: Floats, pre: int, method: str, length: int) -> _Gap:
-    weights = donor_weights(method, y[:pre], x[:pre])
-    gap = y - x @ weights
-    gap = gap - gap[:pre].mean()
-    residual = left_out_residuals(method, y[:pre], x[:pre], length)
-    return _Gap(gap, float(gap[pre : pre + length].mean()), residual, weights)
-
-
-def _fit(
-    y: Floats, x: Floats, names: list[str], pre: int, method: str, options: Options, notes: list[str]
-) -> _Fitted:
-    length = len(y) - pre
-    kept = list(range(x.shape[1]))
-    main = _gap(y, x, pre, method, length)
-    placebos = _placebos(y, x, pre, method, length, main.weights)
-    rhos = np.array([autocorrelation(g.residual) for g in placebos.values()])
-    statistics = _studentised(placebos, rhos, pre, length)
-    dropped: list[str] = []
-    if len(placebos) >= 5:
-        centre = float(np.median(statistics))
-        spread = max(1.4826 * float(np.median(np.abs(statistics - centre))), 1.0)
-        hit = [j for j, z in zip(placebos, statistics, strict=True) if abs(z - centre) > SHOCK * spread]
-        if hit and len(hit) <= max(1, len(placebos) // 5):
-            dropped = [names[j] for j in hit]
-            kept = [j for j in kept if j not in set(hit)]
-            notes.append(f"donors hit by a shock of their own in the test are left out: {', '.join(dropped)}")
-            x = x[:, kept]
-            main = _gap(y, x, pre, method, length)
-            placebos = _placebos(y, x, pre, method, length, main.weights)
-            rhos = np.array([autocorrelation(g.residual) for g in placebos.values()])
-            statistics = _studentised(placebos, rhos, pre, length)
-    rho = pooled_autocorrelation(autocorrelation(main.residual), rhos, pre)
-    deviation = float(np.sqrt(variance_of(main.residual, rho)))
-    earlier = _earlier_windows(y, x, pre, method, length, rho, main, placebos)
-    everyone = np.clip(np.concatenate([statistics, earlier]), -4, 4) if len(placebos) >= 3 else np.empty(0)
-    inflation = float(np.sqrt((PRIOR_PLACEBOS + everyone @ everyone) / (PRIOR_PLACEBOS + len(everyone))))
-    error = deviation * np.sqrt(mean_difference_variance(rho, pre, length)) * inflation
-    independent = pre * (1 - rho) / (1 + rho)
-    freedom = float(np.clip(independent - 1 if len(placebos) >= 3 else independent / 2, 3.0, MAX_FREEDOM))
-    test = np.arange(len(y)) >= pre
-    if options.test == "conformal":
-        result = inference.conformal(main.gap, test, options.confidence, seed=options.seed)
-    elif options.test == "placebo":
-        result = inference.placebo(main.effect, error, statistics, options.confidence)
-    elif options.test == "t":
-        result = inference.student(main.effect, error, freedom, options.confidence)
-    else:
-        raise InputError(f"test {options.test!r} is none of t, conformal, placebo")
-    return _Fitted(main, kept, dropped, error, freedom, rho, inflation, deviation, statistics, result)
-
-
-def _placebos(y: Floats, x: Floats, pre: int, method: str, length: int, weights: Floats) -> dict[int, _Gap]:
-    """The same estimate for donors as if they were treated: those nearest in size and those that weigh most."""
-    if x.shape[1] < 3:
-        return {}
-    levels = x[:pre] if not is_log(method) else np.exp(x[:pre])
-    target = y[:pre] if not is_log(method) else np.exp(y[:pre])
-    chosen = list(np.argsort(-np.abs(weights), kind="stable")[: PLACEBO_DONORS // 2])
-    for j in nearest_in_size(target, levels, x.shape[1]) or range(x.shape[1]):
-        if len(chosen) >= min(PLACEBO_DONORS, x.shape[1]):
-            break
-        if j not in chosen:
-            chosen.append(j)
-    return {int(j): _gap(x[:, j], np.delete(x, j, axis=1), pre, method, length) for j in sorted(chosen)}
-
-
-def _studentised(placebos: dict[int, _Gap], rhos: Floats, pre: int, length: int) -> Floats:
-    out = []
-    for gap, own in zip(placebos.values(), rhos, strict=True):
-        rho = pooled_autocorrelation(float(own), rhos, pre)
-        scale = variance_of(gap.residual, rho) * mean_difference_variance(rho, pre, length)
-        out.append(gap.effect / np.sqrt(scale) if scale > 0 else 0.0)
-    return np.array(out)
-
-
-def _earlier_windows(
-    y: Floats,
-    x: Floats,
-    pre: int,
-    method: str,
-    length: int,
-    rho: float,
-    main: _Gap,
-    placebos: dict[int, _Gap],
-) -> Floats:
-    """Placebo statistics of earlier windows of the test's length, each fitted on what came before it."""
-    out = []
-    origin = pre - length
-    for _ in range(4):
-        if origin < max(2 * length, pre // 2, 12):
-            break
-        spread = np.sqrt(mean_difference_variance(rho, origin, length))
-        for j, gap in [(-1, main), *placebos.items()]:
-            own, others = (y, x) if j < 0 else (x[:, j], np.delete(x, j, axis=1))
-            weights = donor_weights(method, own[:origin], others[:origin])
-            moved = own - others @ weights
-            effect = float(moved[origin : origin + length].mean() - moved[:origin].mean())
-            scale = np.sqrt(variance_of(gap.residual, rho)) * spread
-            out.append(effect / scale if scale > 0 else 0.0)
-        origin -= length
-    return np.array(out)
-
-
 def _to_levels(method: str, observed_mean: float, effect: float) -> tuple[float, float | None]:
     """(KPI per geography and period, lift) of an effect on the control's scale; monotone in the effect.
 
@@ -399,7 +253,7 @@ def _assemble(
     bounds: tuple[int, int, int],
     method: str,
     scores: dict[str, float],
-    fitted: _Fitted,
+    fitted: Fitted,
     options: Options,
     notes: list[str],
 ) -> Lift:
@@ -438,7 +292,7 @@ def _assemble(
     own_rank = inference.placebo(
         fitted.main.effect, fitted.error / fitted.inflation, statistics, options.confidence
     )
-    noise_only = np.abs(statistics) / fitted.inflation
+    noise_only = np.abs(np.concatenate([statistics, fitted.earlier])) / fitted.inflation
     alpha_limit = inference.student(0.0, 1.0, fitted.freedom, options.confidence).high
     return Lift(
         method=method,
@@ -467,7 +321,8 @@ def _assemble(
         placebo={
             "donors": len(statistics),
             "p_value": own_rank.p_value if len(statistics) else None,
-            "share_significant": float((noise_only > alpha_limit).mean()) if len(statistics) else None,
+            "tests": len(noise_only),
+            "share_significant": float((noise_only > alpha_limit).mean()) if len(noise_only) else None,
             "inflation": fitted.inflation,
         },
         noise={
@@ -484,7 +339,7 @@ def _assemble(
     )
 
 
-def _daily_half_width(fitted: _Fitted, confidence: float, pre: int, length: int) -> float:
+def _daily_half_width(fitted: Fitted, confidence: float, pre: int, length: int) -> float:
     """Half width of the interval of one period's counterfactual, on the control's scale."""
     unit = inference.student(0.0, 1.0, fitted.freedom, confidence).high
     return unit * fitted.deviation * float(np.sqrt(1 + 1 / pre)) * fitted.inflation

@@ -62,6 +62,7 @@ def add_parser(subparsers: Any) -> None:
     design.add_argument("--budget", help="largest cost; needs --cost-per-kpi")
     design.add_argument("--cost-per-kpi", help="money spent per unit of treated KPI in the test")
     design.add_argument("--cells", default="1", help="disjoint treatment groups to plan side by side")
+    design.add_argument("--neighbours", metavar="FILE", help="CSV geo,neighbour: pairs that spill over")
     design.add_argument("--include", default="", metavar="A,B", help="geographies that must be treated")
 
 
@@ -139,9 +140,13 @@ def _run_analysis(args: argparse.Namespace) -> None:
         changed = check_registration(registered, treated, args.start, args.end, deviate=args.deviate)
     began = time.perf_counter()
     lift = analyse(panel, treated, args.start, args.end, options, exclude=excluded)
+    # Geographies kept out of the control for spillover are tested themselves: an effect there is spillover.
+    beside = analyse(panel, excluded, args.start, args.end, options, exclude=treated) if excluded else None
     progress(f"{lift.method}: {time.perf_counter() - began:.2f} s")
     with OutputDir(args.out) as out:
-        out.json("lift.json", lift_record(lift, treated, args.start, args.end, spend, registered, changed))
+        record = lift_record(lift, treated, args.start, args.end, spend, registered, changed)
+        record["spillover"] = None if beside is None else spillover_record(beside, excluded)
+        out.json("lift.json", record)
         frame = pd.DataFrame(
             {
                 "date": lift.periods,
@@ -207,6 +212,17 @@ def lift_record(
         "registration": None if registered is None else registered.get("experiment_id"),
         "deviations_from_registration": list(changed),
         "notes": lift.notes,
+    }
+
+
+def spillover_record(lift: Lift, geos: Sequence[str]) -> dict[str, Any]:
+    """The same test on geographies that were not treated but may have felt it; rates in percent."""
+    return {
+        "geos": list(geos),
+        "lift_pct": None if lift.lift is None else 100 * lift.lift,
+        "ci_low": None if lift.lift_low is None else 100 * lift.lift_low,
+        "ci_high": None if lift.lift_high is None else 100 * lift.lift_high,
+        "p_value": lift.p_value,
     }
 
 

@@ -37,10 +37,10 @@ def is_log(method: str) -> bool:
 
 def donor_weights(method: str, target: Floats, donors: Floats) -> Floats:
     """(J,) weights from (T,) target and (T, J) donors of the pre-period, on the control's own scale."""
-    moves = donors - donors.mean(axis=0)
-    goal = target - target.mean()
+    moves = donors - donors.sum(axis=0) / len(donors)
     if method == "did_log":
         return _inverse_variance(moves)
+    goal = target - target.mean()
     if method == "tbr":
         total = moves.mean(axis=1)
         power = float(total @ total)
@@ -62,8 +62,10 @@ def _inverse_variance(moves: Floats) -> Floats:
     """Weights by the inverse variance of each donor around the common movement; no donor can dominate."""
     if moves.shape[1] == 1:
         return np.ones(1)
-    own = (moves - moves.mean(axis=1, keepdims=True)).var(axis=0)
-    own = own + 0.25 * np.median(own)
+    apart = moves - (moves.sum(axis=1) / moves.shape[1])[:, None]
+    level = apart.sum(axis=0) / len(apart)
+    own = np.einsum("tj,tj->j", apart, apart) / len(apart) - level * level  # A/A tests call this very often
+    own = own + 0.25 * np.sort(own)[len(own) // 2]
     if not (own > 0).all():
         return np.full(moves.shape[1], 1 / moves.shape[1])
     return np.asarray((1 / own) / (1 / own).sum(), dtype=np.float64)
