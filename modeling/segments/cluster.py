@@ -117,7 +117,7 @@ def stability(scaled: np.ndarray, k: int, seed: int, draws: int = STABILITY_DRAW
     scores = []
     for _ in range(draws):
         sample = scaled[rng.integers(0, len(scaled), size)]
-        model = KMeans(n_clusters=k, n_init=5, random_state=int(rng.integers(2**31))).fit(sample)
+        model = KMeans(n_clusters=k, n_init=3, random_state=int(rng.integers(2**31))).fit(sample)
         scores.append(adjusted_rand_score(full, nearest(scaled, model.cluster_centers_)))
     return float(np.mean(scores))
 
@@ -139,7 +139,7 @@ def select(scaled: np.ndarray, candidates: Sequence[int], seed: int) -> pd.DataF
     rows = []
     for k in candidates:
         model = _fit_kmeans(scaled, k, seed)
-        mixture = GaussianMixture(k, covariance_type="full", n_init=3, reg_covar=1e-5, random_state=seed).fit(
+        mixture = GaussianMixture(k, covariance_type="full", n_init=2, reg_covar=1e-5, random_state=seed).fit(
             scaled
         )
         mixed = mixture.predict(scaled)
@@ -181,9 +181,18 @@ def choose(table: pd.DataFrame) -> tuple[int, str]:
 
 
 def segment(
-    frame: pd.DataFrame, features: Sequence[str], *, k: int | None = None, seed: int = 0
+    frame: pd.DataFrame,
+    features: Sequence[str],
+    *,
+    k: int | None = None,
+    seed: int = 0,
+    select_on: int = 5000,
+    most_k: int = K_RANGE[1],
 ) -> Segmentation:
     """Segment customers by ``features``; ``k=None`` chooses k by silhouette, elbow and stability.
+
+    Candidates from 2 to ``most_k`` are scored on at most ``select_on`` customers, taken evenly over the sorted ones; the
+    chosen k is fitted on all.
 
     Raises:
         InputError: features are not numeric, constant, or k is out of range.
@@ -200,7 +209,7 @@ def segment(
     if flat:
         raise InputError(f"feature {flat[0]!r} has one value only and cannot tell customers apart")
     distinct = len(np.unique(values, axis=0))
-    most = min(K_RANGE[1], distinct - 1, len(values) // 5)
+    most = min(most_k, distinct - 1, len(values) // 5)
     if k is not None and not 2 <= k <= max(most, distinct - 1):
         raise InputError(
             f"k must be between 2 and {max(most, distinct - 1)} for {distinct} distinct customers, got {k}"
@@ -211,7 +220,7 @@ def segment(
     order = np.lexsort(values.T[::-1])  # by value, so that the order of the file does not matter
     scaled = scaler.transform(values)[order]
     candidates = sorted({*range(K_RANGE[0], most + 1), *([k] if k else [])})
-    table = select(scaled, candidates, seed)
+    table = select(scaled[:: -(-len(scaled) // select_on)], candidates, seed)
     if k is None:
         k, reason = choose(table)
     else:

@@ -18,6 +18,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 import pandas as pd
@@ -62,9 +63,11 @@ def own_variation(pressure: np.ndarray, weights: np.ndarray) -> float:
 
 
 def _check(y: np.ndarray, n: np.ndarray, x: np.ndarray, z: np.ndarray) -> None:
-    s, d, t = y.shape
+    _, d, t = y.shape
     if n.shape != y.shape or x.shape[1:] != (d, t) or z.shape[1:] != (d, t):
-        raise InputError(f"shapes do not fit: purchases {y.shape}, members {n.shape}, pressure {x.shape}, controls {z.shape}")
+        raise InputError(
+            f"shapes do not fit: purchases {y.shape}, members {n.shape}, pressure {x.shape}, controls {z.shape}"
+        )
     for name, values in (("purchases", y), ("members", n), ("pressure", x), ("controls", z)):
         if not np.isfinite(values).all():
             raise InputError(f"{name} have missing or infinite values")
@@ -84,7 +87,7 @@ class _Problem:
         self.s, self.d, self.t = y.shape
         self.c, self.q = len(x), len(z)
         edges = np.cumsum([0, self.s * self.c, self.q, self.s, self.d - 1, self.t - 1])
-        self.part = [slice(int(a), int(b)) for a, b in zip(edges[:-1], edges[1:], strict=True)]
+        self.part = [slice(int(a), int(b)) for a, b in pairwise(edges)]
         self.size = int(edges[-1])
 
     def start(self) -> np.ndarray:
@@ -102,7 +105,9 @@ class _Problem:
         place = np.concatenate([[0.0], theta[self.part[3]]])[None, :, None]
         week = np.concatenate([[0.0], theta[self.part[4]]])[None, None, :]
         control = np.einsum("q,qdt->dt", theta[self.part[1]], self.z)[None]
-        return np.asarray(self.n * np.exp(np.clip(level + place + week + control, -30, 30)) * np.maximum(factor, 1e-9))
+        return np.asarray(
+            self.n * np.exp(np.clip(level + place + week + control, -30, 30)) * np.maximum(factor, 1e-9)
+        )
 
     def likelihood(self, theta: np.ndarray) -> float:
         if self.factor(theta).min() <= 1e-3:
@@ -219,13 +224,17 @@ def fit_lifts(
     vary = np.array([own_variation(p, weights) for p in x])
     usable = vary > MIN_VARIATION
     if not usable.any():
-        raise Refusal("no channel varies between places within a week: effects by segment cannot be told from the week")
+        raise Refusal(
+            "no channel varies between places within a week: effects by segment cannot be told from the week"
+        )
     problem = _Problem(y, n, x[usable], z)
     slopes = problem.slopes(problem.start())
     start = problem.information(slopes, problem.mean(problem.start()))
     scale = 1 / np.sqrt(np.diag(start).clip(1e-300))
     if np.linalg.cond(start * scale[:, None] * scale[None, :]) > 1e10:
-        raise Refusal("the design of segments and channels is not of full rank: two pressures move together everywhere")
+        raise Refusal(
+            "the design of segments and channels is not of full rank: two pressures move together everywhere"
+        )
     theta, converged = _newton(problem)
     mean, slopes = problem.mean(theta), problem.slopes(theta)
     bread = np.linalg.inv(problem.information(slopes, mean))
