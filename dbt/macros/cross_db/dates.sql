@@ -29,7 +29,7 @@
 {%- endmacro %}
 
 {#- A timestamp moved by a whole number of days (date arithmetic on timestamps differs between the engines). -#}
-{% macro add_days(timestamp_expression, days) -%} {{ return(adapter.dispatch('add_days', 'warehouse')(timestamp_expression, days)) }} {%- endmacro %}
+{% macro add_days(timestamp_expression, days) -%} {{ adapter.dispatch('add_days', 'warehouse')(timestamp_expression, days) }} {%- endmacro %}
 {% macro default__add_days(timestamp_expression, days) -%}
     (cast({{ timestamp_expression }} as timestamp) + cast({{ days }} as integer) * interval '1 day')
 {%- endmacro %}
@@ -38,7 +38,7 @@
 {%- endmacro %}
 
 {#- A timestamp moved by a number of seconds. -#}
-{% macro add_seconds(timestamp_expression, seconds) -%} {{ return(adapter.dispatch('add_seconds', 'warehouse')(timestamp_expression, seconds)) }} {%- endmacro %}
+{% macro add_seconds(timestamp_expression, seconds) -%} {{ adapter.dispatch('add_seconds', 'warehouse')(timestamp_expression, seconds) }} {%- endmacro %}
 {% macro default__add_seconds(timestamp_expression, seconds) -%}
     ({{ timestamp_expression }} + cast({{ seconds }} as integer) * interval '1 second')
 {%- endmacro %}

@@ -1,5 +1,5 @@
 {#- A JSON object's member as text; null where absent or empty (Redshift answers '' for a missing key, DuckDB null). -#}
-{% macro json_text(column, key) -%} {{ return(adapter.dispatch('json_text', 'warehouse')(column, key)) }} {%- endmacro %}
+{% macro json_text(column, key) -%} {{ adapter.dispatch('json_text', 'warehouse')(column, key) }} {%- endmacro %}
 {% macro default__json_text(column, key) -%}
     nullif(json_extract_string({{ column }}, '$.{{ key }}'), '')
 {%- endmacro %}
@@ -11,7 +11,7 @@
     Meta lists one conversion under several action types; this picks exactly one of them. Redshift looks at the first
     `size` elements. -#}
 {% macro json_array_pick(column, key, value, want, size=12) -%}
-    {{ return(adapter.dispatch('json_array_pick', 'warehouse')(column, key, value, want, size)) }}
+    {{ adapter.dispatch('json_array_pick', 'warehouse')(column, key, value, want, size) }}
 {%- endmacro %}
 {% macro default__json_array_pick(column, key, value, want, size) -%}
     nullif(json_extract_string(
@@ -31,7 +31,7 @@
 {%- endmacro %}
 
 {#- All matches of a pattern replaced (DuckDB replaces the first unless told). POSIX classes only: the engines share those. -#}
-{% macro regex_replace(column, pattern, replacement='') -%} {{ return(adapter.dispatch('regex_replace', 'warehouse')(column, pattern, replacement)) }} {%- endmacro %}
+{% macro regex_replace(column, pattern, replacement='') -%} {{ adapter.dispatch('regex_replace', 'warehouse')(column, pattern, replacement) }} {%- endmacro %}
 {% macro default__regex_replace(column, pattern, replacement) -%}
     regexp_replace({{ column }}, '{{ pattern }}', '{{ replacement }}', 'g')
 {%- endmacro %}
@@ -40,7 +40,7 @@
 {%- endmacro %}
 
 {#- The first match of a pattern, null if none. -#}
-{% macro regex_substr(column, pattern) -%} {{ return(adapter.dispatch('regex_substr', 'warehouse')(column, pattern)) }} {%- endmacro %}
+{% macro regex_substr(column, pattern) -%} {{ adapter.dispatch('regex_substr', 'warehouse')(column, pattern) }} {%- endmacro %}
 {% macro default__regex_substr(column, pattern) -%}
     nullif(regexp_extract({{ column }}, '{{ pattern }}'), '')
 {%- endmacro %}
@@ -49,7 +49,7 @@
 {%- endmacro %}
 
 {#- Does a pattern occur? -#}
-{% macro regex_matches(column, pattern) -%} {{ return(adapter.dispatch('regex_matches', 'warehouse')(column, pattern)) }} {%- endmacro %}
+{% macro regex_matches(column, pattern) -%} {{ adapter.dispatch('regex_matches', 'warehouse')(column, pattern) }} {%- endmacro %}
 {% macro default__regex_matches(column, pattern) -%}
     regexp_matches({{ column }}, '{{ pattern }}')
 {%- endmacro %}
@@ -58,7 +58,7 @@
 {%- endmacro %}
 
 {#- Values of a group joined in an order. One order per query on Redshift. -#}
-{% macro join_text(expression, separator, order_by) -%} {{ return(adapter.dispatch('join_text', 'warehouse')(expression, separator, order_by)) }} {%- endmacro %}
+{% macro join_text(expression, separator, order_by) -%} {{ adapter.dispatch('join_text', 'warehouse')(expression, separator, order_by) }} {%- endmacro %}
 {% macro default__join_text(expression, separator, order_by) -%}
     string_agg({{ expression }}, '{{ separator }}' order by {{ order_by }})
 {%- endmacro %}

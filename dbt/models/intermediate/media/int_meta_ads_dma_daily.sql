@@ -54,6 +54,7 @@ split as (
             else '999'
         end as dma_id,
         coalesce(bridge.dma_rank, 1) as dma_rank,
+        coalesce(bridge.share, 1) as share,
         ads.delivered_at,
         {%- for measure, scale in [('impressions', 0), ('clicks', 0), ('spend_usd', 6), ('platform_conversions', 6), ('platform_value_usd', 6)] %}
         ads.{{ measure }} as total_{{ measure }},
@@ -64,6 +65,7 @@ split as (
         on ads.comscore_market_code = bridge.comscore_market_code
 ),
 
+{# Only a market that is really split needs the window; a market with one DMA passes through. #}
 settled as (
     select
         brand_id,
@@ -84,6 +86,22 @@ settled as (
         end as {{ measure }}{% if not loop.last %},{% endif %}
         {%- endfor %}
     from split
+    where share <> 1
+    union all
+    select
+        brand_id,
+        date_day,
+        platform,
+        account_id,
+        campaign_id,
+        campaign_name,
+        dma_id,
+        delivered_at,
+        {%- for measure in ['impressions', 'clicks', 'spend_usd', 'platform_conversions', 'platform_value_usd'] %}
+        total_{{ measure }} as {{ measure }}{% if not loop.last %},{% endif %}
+        {%- endfor %}
+    from split
+    where share = 1
 )
 
 select

@@ -75,7 +75,7 @@ grouped as (
     select
         placed.*,
         case
-            when is_conversion = 1 or event_ts >= {{ add_days('conversion_ts', -window_days) }} then conversion_number
+            when is_conversion = 1 or event_ts >= {{ add_days('conversion_ts', '-' ~ window_days) }} then conversion_number
         end as path_number,
         extract(year from event_ts) * 100 + extract(month from event_ts) as touch_month
     from placed
