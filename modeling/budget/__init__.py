@@ -1,0 +1,1 @@
+"""Budget planning: the best split of money over response curves, with the proof that it is the best."""

@@ -1,0 +1,214 @@
+"""The fit: panel in, posterior out. No files, no SQL, no global state; equal inputs and seed, equal bytes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from modeling.mmm import baseline, sampler
+from modeling.mmm.baseline import Deviations, ErrorModel, Frame, Moments
+from modeling.mmm.demand import demand_term
+from modeling.mmm.dictionary import ChannelDictionary, build_dictionary
+from modeling.mmm.panel import Panel
+from modeling.mmm.sampler import Block, Draws, Prior
+from modeling.mmm.transforms import Array, candidate_grid
+
+_SPREADS = np.array([0.03, 0.12, 0.25, 0.45, 0.8])
+_MAX_DEVIATIONS = 170
+
+
+@dataclass(frozen=True)
+class Options:
+    """Named choices of a fit.
+
+    support_threshold: a channel is `supported` when the posterior probability that it does anything reaches
+    this; chasing: prior probability that a channel's spend follows unseen demand (`chasers` get
+    `chaser_prior`); chains x keep sweeps are kept after `warmup`.
+    """
+
+    prior: Prior = field(default_factory=Prior)
+    support_threshold: float = 0.75
+    chasing: float = 0.15
+    chaser_prior: float = 0.5
+    chasers: tuple[str, ...] = ()
+    demand_scale: float = 0.03
+    chains: int = 4
+    warmup: int = 60
+    keep: int = 150
+    seed: int = 0
+
+
+@dataclass(frozen=True)
+class Posterior:
+    """A fitted panel.
+
+    channels: positions of the modelled channels (those with spend); dictionaries and draws in that order; draws'
+    columns after the channels belong to the demand terms.
+    """
+
+    panel: Panel
+    options: Options
+    channels: tuple[int, ...]
+    dictionaries: tuple[ChannelDictionary, ...]
+    demand_basis: tuple[Array, ...]
+    frame: Frame
+    draws: Draws
+    models: list[ErrorModel]
+    deviation: Array | None = None
+
+    @property
+    def n_channels(self) -> int:
+        return len(self.channels)
+
+    def returns(self) -> Array:
+        """(S, C) draws of each modelled channel's return."""
+        return self.draws.gamma[:, : self.n_channels]
+
+    def support(self) -> Array:
+        return self.draws.support[: self.n_channels]
+
+    def modal_model(self) -> ErrorModel:
+        """The error model drawn most often."""
+        keys = [(m.kernel, m.national_white, m.national_drift, m.geo_drift) for m in self.models]
+        counts: dict[tuple[int, float, float, float], int] = {}
+        for h in self.draws.model:
+            counts[keys[h]] = counts.get(keys[h], 0) + 1
+        best = max(sorted(counts), key=lambda k: counts[k])
+        return self.models[keys.index(best)]
+
+
+def spent(panel: Panel) -> tuple[int, ...]:
+    """Channels with any spend and any exposure."""
+    return tuple(
+        c for c in range(panel.shape[2]) if panel.spend[c].sum() > 0 and bool((panel.exposure[c] > 0).any())
+    )
+
+
+def fit(panel: Panel, options: Options = Options()) -> Posterior:
+    """Sample the posterior of the panel.
+
+    Raises:
+        ValueError: no channel has spend, or the nuisance columns are collinear beyond repair.
+    """
+    channels = spent(panel)
+    if not channels:
+        raise ValueError("no channel has any spend")
+    g, t, _ = panel.shape
+    grid = candidate_grid(panel.periods_per_week, length=min(t, 26 * panel.periods_per_week))
+    rank = 48 if g * t * len(channels) < 60_000 else 24
+    dictionaries = tuple(build_dictionary(panel, c, grid, rank) for c in channels)
+    frame = baseline.build_frame(panel)
+    unknowns = [
+        Block(d.coefs, d.log_prior, d.lift_effect, d.lift_mean, d.lift_sd, options.prior.support)
+        for d in dictionaries
+    ]
+    bases = [d.basis for d in dictionaries]
+    demand_basis = []
+    empty = np.zeros(0)
+    for c in channels:
+        odds = options.chaser_prior if panel.channels[c] in options.chasers else options.chasing
+        if odds <= 0:
+            continue
+        term = demand_term(panel, c)
+        demand_basis.append(term.basis)
+        bases.append(term.basis)
+        n = len(term.log_prior)
+        unknowns.append(
+            Block(term.coefs, term.log_prior, np.zeros((0, n)), empty, empty, odds, options.demand_scale)
+        )
+    columns = np.concatenate([*bases, (panel.kpi / panel.size[:, None])[None]])
+    models = baseline.error_grid(g)
+    if g == 1:
+        moments = baseline.moments(frame, columns, models)
+        deviation = None
+    else:
+        moments, deviation = _geo_moments(
+            panel, channels, dictionaries, frame, columns, unknowns, options, bases
+        )
+    draws = sampler.sample(
+        moments,
+        unknowns,
+        options.prior,
+        seed=options.seed,
+        chains=options.chains,
+        warmup=options.warmup,
+        keep=options.keep,
+    )
+    return Posterior(
+        panel, options, channels, dictionaries, tuple(demand_basis), frame, draws, moments.models, deviation
+    )
+
+
+def _geo_moments(
+    panel: Panel,
+    channels: tuple[int, ...],
+    dictionaries: tuple[ChannelDictionary, ...],
+    frame: Frame,
+    columns: Array,
+    unknowns: list[Block],
+    options: Options,
+    bases: list[Array],
+) -> tuple[Moments, Array]:
+    """Moments with geographies' own effects integrated out.
+
+    A short pilot finds each channel's typical transformation and the error models worth keeping; around these
+    every geography's deviation from the national effect gets a column. The deviations' spend-weighted mean is
+    held at zero, so that the channel's coefficient stays the realised national return.
+    """
+    g = panel.shape[0]
+    pilot_models = [
+        m for m in baseline.error_grid(g) if m.national_white in (0.0, 0.5) and m.geo_drift != 0.001
+    ]
+    pilot_moments = baseline.moments(frame, columns, pilot_models)
+    pilot = sampler.sample(
+        pilot_moments, unknowns, options.prior, seed=options.seed + 1, chains=2, warmup=25, keep=30
+    )
+    n_c = len(channels)
+    noise = float(np.median(pilot.sigma2))
+    kept = _nearby(pilot_moments.models, pilot.model, baseline.error_grid(g))
+
+    n_groups = min(g, max(2, _MAX_DEVIATIONS // n_c))
+    order = np.argsort(-panel.size, kind="stable")
+    group = np.empty(g, dtype=int)
+    group[order] = np.arange(g) % n_groups if n_groups < g else np.arange(g)
+    deviations = []
+    money = panel.size[:, None] * panel.money_per_kpi
+    for c, d in enumerate(dictionaries):
+        effect = pilot.gamma[:, c]
+        level = max(float(np.median(effect)), 0.25 * float(np.median(pilot.scale)))
+        typical = np.zeros(d.basis.shape[0])
+        for s in range(len(effect)):
+            typical += d.coefs[:, pilot.candidate[s, c]]
+        curve = level * np.einsum("r,rgt->gt", typical / len(effect), d.basis)
+        share = np.array([float((curve * money)[group == k].sum()) for k in range(n_groups)])
+        share = share / share.sum() if share.sum() > 0 else np.full(n_groups, 1.0 / n_groups)
+        for k in range(n_groups):
+            own = np.where((group == k)[:, None], curve, 0.0)
+            deviations.append(own - share[k] * curve)
+    moments = baseline.moments(
+        frame,
+        columns,
+        kept,
+        Deviations(np.stack(deviations), noise / _SPREADS**2, np.zeros(len(_SPREADS))),
+    )
+    return moments, group.astype(float)
+
+
+def _nearby(models: list[ErrorModel], drawn: np.ndarray, grid: list[ErrorModel]) -> list[ErrorModel]:
+    """Error models within one grid step of those that the pilot visited often enough (at most 27)."""
+    axes = [
+        sorted({getattr(m, name) for m in grid}) for name in ("national_white", "national_drift", "geo_drift")
+    ]
+
+    def position(m: ErrorModel) -> np.ndarray:
+        values = (m.national_white, m.national_drift, m.geo_drift)
+        return np.array([axis.index(v) for axis, v in zip(axes, values, strict=True)])
+
+    counts = np.bincount(drawn, minlength=len(models))
+    centre = position(models[int(np.argmax(counts))])
+    return [m for m in grid if np.abs(position(m) - centre).max() <= 1]
+
+
+def with_seed(options: Options, seed: int) -> Options:
+    return replace(options, seed=seed)

@@ -1,0 +1,305 @@
+"""What the draws say: returns, marginal returns, response curves, decomposition. Frames out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from modeling.mmm import baseline
+from modeling.mmm.estimator import Posterior
+from modeling.mmm.transforms import Array, adstock_series
+
+_CURVE_DRAWS = 200
+_REPRESENTATIVES = 24
+
+
+def thin(posterior: Posterior, n: int = _CURVE_DRAWS) -> Array:
+    """Indices of `n` draws, evenly spaced over all chains."""
+    total = len(posterior.draws.sigma2)
+    return np.unique(np.linspace(0, total - 1, min(n, total)).round().astype(int))
+
+
+def quantiles(values: Array, axis: int = 0) -> tuple[Array, Array, Array]:
+    """5 %, 50 % and 95 % points."""
+    q = np.quantile(values, [0.05, 0.5, 0.95], axis=axis)
+    return q[0], q[1], q[2]
+
+
+def money_weight(posterior: Posterior) -> Array:
+    """(G, T): money per unit of a dictionary column."""
+    return posterior.panel.size[:, None] * posterior.panel.money_per_kpi
+
+
+def marginal_ratio(
+    posterior: Posterior, channel: int, candidates: NDArray[np.int_], step: float = 0.01
+) -> Array:
+    """Marginal over average return of each candidate: the gain of `step` more exposure in every period."""
+    d = posterior.dictionaries[channel]
+    weight = money_weight(posterior)
+    out = np.empty(len(candidates))
+    for i, j in enumerate(candidates):
+        reading, a, s = d.parts(int(j))
+        x = adstock_series(
+            d.readings[reading] / d.reference[reading], d.grid.adstocks[a].weights(d.grid.length)
+        )
+        curve = d.grid.saturations[s]
+        here = float((curve.apply(x) * weight).sum())
+        more = float((curve.apply(x * (1.0 + step)) * weight).sum())
+        out[i] = (more - here) / (step * here) if here > 0 else 0.0
+    return out
+
+
+def mean_series(posterior: Posterior, draws: Array) -> Array:
+    """(C, G, T) money: posterior mean contribution, from the skeleton columns (exact for the mean)."""
+    weight = money_weight(posterior)
+    out = []
+    for c, d in enumerate(posterior.dictionaries):
+        coef = np.zeros(d.basis.shape[0])
+        for s in draws:
+            coef += posterior.draws.gamma[s, c] * d.coefs[:, posterior.draws.candidate[s, c]]
+        out.append(np.einsum("r,rgt->gt", coef / len(draws), d.basis) * weight)
+    return np.stack(out)
+
+
+@dataclass(frozen=True)
+class ChannelTable:
+    """channel_summary.csv as a frame, and the draws of return and marginal return behind it (S, C)."""
+
+    frame: pd.DataFrame
+    returns: Array
+    marginal: Array
+
+
+def point_return(returns: Array) -> Array:
+    """The reported return: the posterior median (it minimises the expected absolute error)."""
+    return np.asarray(np.median(returns, axis=0))
+
+
+def channel_table(posterior: Posterior, notes: dict[str, str] | None = None) -> ChannelTable:
+    """One row per channel of the panel; a channel without spend has no return (empty), never infinity."""
+    panel, draws = posterior.panel, posterior.draws
+    returns = posterior.returns()
+    marginal = np.zeros_like(returns)
+    for c in range(posterior.n_channels):
+        visited = np.unique(draws.candidate[:, c])
+        if len(visited) > 160:  # the rare ones stand for their neighbours
+            counts = np.bincount(draws.candidate[:, c])
+            kept = np.sort(np.argsort(-counts, kind="stable")[:160])
+        else:
+            kept = visited
+        ratio = dict(zip(kept.tolist(), marginal_ratio(posterior, c, kept), strict=True))
+        typical = float(np.median(list(ratio.values())))
+        marginal[:, c] = returns[:, c] * np.array([ratio.get(int(j), typical) for j in draws.candidate[:, c]])
+    low, mid, high = quantiles(returns)
+    m_low, m_mid, m_high = quantiles(marginal)
+    support = posterior.support()
+    spend = panel.total_spend()
+    rows = []
+    position = {c: i for i, c in enumerate(posterior.channels)}
+    for c, name in enumerate(panel.channels):
+        note = (notes or {}).get(name, "")
+        if c not in position:
+            rows.append(
+                {
+                    "channel": name,
+                    "spend": spend[c],
+                    "contribution": 0.0,
+                    "contribution_p05": 0.0,
+                    "contribution_p95": 0.0,
+                    "supported": False,
+                    "note": "no spend in the data: its return cannot be estimated",
+                }
+            )
+            continue
+        i = position[c]
+        supported = bool(support[i] >= posterior.options.support_threshold)
+        reason = (
+            ""
+            if supported
+            else f"no effect distinguishable from zero (probability of any effect {support[i]:.2f})"
+        )
+        rows.append(
+            {
+                "channel": name,
+                "spend": spend[c],
+                "contribution": mid[i] * spend[c],
+                "contribution_p05": low[i] * spend[c],
+                "contribution_p95": high[i] * spend[c],
+                "roi": mid[i],
+                "roi_p05": low[i],
+                "roi_p95": high[i],
+                "marginal_roi": m_mid[i],
+                "marginal_roi_p05": m_low[i],
+                "marginal_roi_p95": m_high[i],
+                "supported": supported,
+                "note": "; ".join(x for x in (reason, note) if x),
+            }
+        )
+    columns = [
+        "channel",
+        "spend",
+        "contribution",
+        "contribution_p05",
+        "contribution_p95",
+        "roi",
+        "roi_p05",
+        "roi_p95",
+        "marginal_roi",
+        "marginal_roi_p05",
+        "marginal_roi_p95",
+        "supported",
+        "note",
+    ]
+    return ChannelTable(pd.DataFrame(rows).reindex(columns=columns), returns, marginal)
+
+
+@dataclass(frozen=True)
+class Decomposition:
+    """components: name -> (G, T) money, which add up to `fitted` (G, T); residual = KPI money - fitted."""
+
+    components: dict[str, Array]
+    fitted: Array
+    residual: Array
+
+
+def decompose(posterior: Posterior) -> Decomposition:
+    """Split the fitted KPI (money) into channels, trend, seasonality, controls and baseline.
+
+    A channel's series is its posterior mean, scaled to the reported (median) return; the rest is the best linear
+    prediction given these. The baseline carries the level, unseen demand and what a channel's spend merely follows.
+    """
+    panel, frame = posterior.panel, posterior.frame
+    g, t, _ = panel.shape
+    every = thin(posterior, 10_000)
+    series = mean_series(posterior, every)
+    weight = money_weight(posterior)
+    point = point_return(posterior.returns())
+    spend = panel.total_spend()[list(posterior.channels)]
+    totals = series.sum(axis=(1, 2))
+    factor = np.where(totals > 0, point * spend / np.where(totals > 0, totals, 1.0), 0.0)
+    series = series * factor[:, None, None]
+    demand = np.zeros((g, t))
+    for k, basis in enumerate(posterior.demand_basis):
+        column = posterior.n_channels + k
+        coef = np.zeros(basis.shape[0])
+        for s in every:
+            coef[posterior.draws.candidate[s, column]] += posterior.draws.gamma[s, column]
+        demand += np.einsum("r,rgt->gt", coef / len(every), basis)
+
+    per_size = panel.kpi / panel.size[:, None]
+    target = per_size - series.sum(axis=0) / weight - demand
+    coef, drift, level = best_linear_prediction(posterior, target)
+    components = {panel.channels[c]: series[i] for i, c in enumerate(posterior.channels)}
+    for _c, name in enumerate(panel.channels):
+        if name not in components:
+            components[name] = np.zeros((g, t))
+    components = {name: components[name] for name in panel.channels}
+    parts: dict[str, Array] = {"trend": np.zeros((g, t)), "seasonality": np.zeros((g, t))}
+    for p, name in enumerate(frame.nuisance_names):
+        value = coef[p] * frame.nuisance[:, :, p] * weight
+        key = "seasonality" if name.startswith(("season_", "weekday_")) else name
+        parts[key] = parts.get(key, np.zeros((g, t))) + value
+    components["baseline"] = (level[:, None] + drift + demand) * weight
+    components.update(parts)
+    fitted = np.sum(list(components.values()), axis=0)
+    return Decomposition(components, fitted, panel.kpi * panel.money_per_kpi - fitted)
+
+
+def best_linear_prediction(posterior: Posterior, target: Array) -> tuple[Array, Array, Array]:
+    """Nuisance coefficients (P,), drift (G, T) and level (G,) of `target` (G, T) under the modal error model."""
+    frame, model = posterior.frame, posterior.modal_model()
+    g = target.shape[0]
+    nuisance = np.transpose(frame.nuisance, (2, 0, 1))
+    national, geo = frame.rotate(np.concatenate([nuisance, target[None]]), model.kernel)
+    values = frame.values[model.kernel]
+    gain = frame.shared_gain if g > 1 else 1.0
+    w_nat, w_geo = baseline.weights_of(model, values, gain)
+    x = np.concatenate([national[:, :-1], geo[:, :, :-1].reshape(-1, nuisance.shape[0])])
+    y = np.concatenate([national[:, -1], geo[:, :, -1].ravel()])
+    w = np.concatenate([w_nat, np.tile(w_geo, g - 1)])
+    coef = np.linalg.solve((x * w[:, None]).T @ x + np.diag(frame.ridge), (x * w[:, None]).T @ y)
+    left = y - x @ coef
+    t = target.shape[1]
+    turned = np.empty((g, t))
+    turned[0] = left[:t] * w_nat * (gain * model.national_drift + model.geo_drift) * values
+    turned[1:] = left[t:].reshape(g - 1, t) * w_geo * model.geo_drift * values
+    drift = (frame.geo_rotation.T @ turned @ frame.vectors[model.kernel].T) / frame.row_scale[:, None]
+    level = (target - np.einsum("pgt,p->gt", nuisance, coef) - drift).mean(axis=1)
+    return coef, drift, level
+
+
+@dataclass(frozen=True)
+class Response:
+    """One channel's steady response on a grid: spend (M,) per period, revenue draws (D, M) per period."""
+
+    spend: Array
+    draws: Array
+    observed_max: float
+    recent: float
+
+
+def recent_window(posterior: Posterior) -> slice:
+    """The last year (or all there is): the period whose pacing and prices a plan continues."""
+    t = posterior.panel.shape[1]
+    return slice(max(0, t - 52 * posterior.panel.periods_per_week), t)
+
+
+def representatives(exposure: Array, weight: Array) -> tuple[Array, Array]:
+    """Merge geographies of like exposure: levels (K,) and summed weights (K,), K <= 24."""
+    order = np.argsort(exposure, kind="stable")
+    chunks = np.array_split(order, min(_REPRESENTATIVES, len(order)))
+    total = np.array([weight[k].sum() for k in chunks])
+    level = np.array([np.average(exposure[k], weights=np.maximum(weight[k], 1e-300)) for k in chunks])
+    return level, total
+
+
+def steady_response(posterior: Posterior, channel: int, spend: Array, index: Array) -> Array:
+    """(D, M) money per period that `spend` (M,) per period earns when held for long, for the draws `index`."""
+    panel = posterior.panel
+    d = posterior.dictionaries[channel]
+    c = posterior.channels[channel]
+    window = recent_window(posterior)
+    if panel.spend[c][:, window].sum() <= 0:
+        window = slice(0, panel.shape[1])
+    paid = float(panel.spend[c][:, window].sum())
+    money = (panel.size[:, None] * panel.money_per_kpi)[:, window].mean(axis=1)
+    out = np.empty((len(index), len(spend)))
+    cache: dict[int, Array] = {}
+    for i, s in enumerate(index):
+        j = int(posterior.draws.candidate[s, channel])
+        if j not in cache:
+            reading, _, sat = d.parts(j)
+            per_money = d.readings[reading][:, window].sum(axis=1) / paid
+            level, weight = representatives(per_money / d.reference[reading], money)
+            curve = d.grid.saturations[sat].apply(np.multiply.outer(spend, level))
+            cache[j] = d.scale[j] * (curve @ weight)
+        out[i] = posterior.draws.gamma[s, channel] * cache[j]
+    return out
+
+
+def response_curves(posterior: Posterior, points: int = 21) -> pd.DataFrame:
+    """response_curves.csv: steady spend per period against money per period, to 1.5 x the highest observed."""
+    panel = posterior.panel
+    index = thin(posterior)
+    rows = []
+    for i, c in enumerate(posterior.channels):
+        per_period = panel.spend[c].sum(axis=0)
+        top = float(per_period.max())
+        spend = np.linspace(0.0, 1.5 * top, points)
+        draws = steady_response(posterior, i, spend, index)
+        low, mid, high = quantiles(draws)
+        for m in range(points):
+            rows.append(
+                {
+                    "channel": panel.channels[c],
+                    "spend_per_period": spend[m],
+                    "incremental_revenue": mid[m],
+                    "p05": low[m],
+                    "p95": high[m],
+                    "observed": bool(spend[m] <= top * (1 + 1e-12)),
+                }
+            )
+    return pd.DataFrame(rows)
