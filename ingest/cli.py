@@ -8,8 +8,11 @@ import sys
 from collections import Counter
 from typing import Any
 
+import duckdb
+
 from ingest import run as runner
 from ingest.contracts import ContractError, families, load_contracts
+from ingest.outcomes import Settled
 from ingest.warehouse import LedgerRow, WarehouseError
 from settings import Settings, SettingsError, load_settings
 
@@ -136,3 +139,12 @@ def main(argv: list[str] | None = None) -> int:
     except (SettingsError, ContractError, WarehouseError) as error:
         print(f"ingest: {error}", file=sys.stderr)
         return 2
+    except Settled as error:
+        print(f"ingest: landing zone: {error}; run again to retry", file=sys.stderr)
+        return 1
+    except (OSError, duckdb.Error) as error:
+        print(f"ingest: {str(error).splitlines()[0]}; nothing is half-written, run again to retry", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("ingest: stopped; run again to go on", file=sys.stderr)
+        return 1

@@ -7,6 +7,7 @@ pack's folder (several small feeds of one partner) it is the file's own name.
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import re
 import unicodedata
@@ -22,7 +23,8 @@ from ingest.pii import mask_text
 _STAMP = re.compile(r"__(\d{8}T\d{6})Z(?=\.|$)")
 _WINDOW = re.compile(r"_(\d{8})_(\d{8})(?=__|\.|$)")
 _UNFINISHED = (".tmp", ".part", ".partial", ".filepart", ".crdownload", ".inprogress", ".uploading", "~")
-_SIDECAR = (".done", ".manifest.json", ".md5", ".sha256", "_success")
+MANIFEST = ".manifest.json"
+_SIDECAR = (".done", MANIFEST, ".md5", ".sha256", "_success")
 _UNSAFE = frozenset([*range(0x20), 0x7F, *range(0x80, 0xA0), *range(0x202A, 0x202F), *range(0x2066, 0x206A), 0x200E, 0x200F])
 MAX_NAME = 255
 
@@ -43,6 +45,7 @@ class Item:
     window: tuple[str, str] | None
     etag: str = ""
     version: str = ""
+    manifest: tuple[tuple[str, str], ...] = ()  # what the partner's manifest promises: rows, bytes, sha256
     problem: str = ""  # a reason of the ledger when the name or place alone settles the file
 
     @property
@@ -168,6 +171,31 @@ def sidecar(name: str) -> bool:
     return name.lower().endswith(_SIDECAR) or name.startswith(".")
 
 
+def fingerprint(info: os.stat_result) -> str:
+    """Mark of a local file that no writer can keep the same: the change time cannot be set back."""
+    return f"{info.st_size}:{info.st_mtime_ns}:{info.st_ctime_ns}:{info.st_ino}"
+
+
+def manifest_of(text: bytes) -> tuple[tuple[str, str], ...]:
+    """Promises of a manifest: ``{"rows": 10, "bytes": 512, "sha256": "…"}``; an unreadable one promises nothing."""
+    try:
+        document = json.loads(text)
+    except (ValueError, RecursionError):
+        return ()
+    if not isinstance(document, dict):
+        return ()
+    return tuple((key, str(document[key]).lower()) for key in ("rows", "bytes", "sha256") if key in document)
+
+
+def read_manifest(path: str) -> tuple[tuple[str, str], ...]:
+    """Promises of the manifest file beside a delivery."""
+    try:
+        with open(path, "rb") as stream:
+            return manifest_of(stream.read(1 << 16))
+    except OSError:
+        return ()
+
+
 class LocalLanding:
     """A folder on this machine."""
 
@@ -178,14 +206,22 @@ class LocalLanding:
     def items(self, feeds: Iterable[str] | None = None) -> Iterator[Item]:
         """Every delivery under the root, in name order; ``feeds`` keeps those of the named feeds."""
         wanted = None if feeds is None else set(feeds)
-        for path, name, info in sorted(self._walk(str(self.root)), key=lambda entry: entry[0]):
+        found = sorted(self._walk(str(self.root)), key=lambda entry: entry[0])
+        manifests = {path: info for path, name, info in found if name.lower().endswith(MANIFEST)}
+        for path, name, info in found:
+            if sidecar(name):
+                continue
             relative = os.path.relpath(path, self.root)
             parts = PurePosixPath(relative).parts
             feed, problem = self.router.feed(parts)
             if wanted is not None and feed not in wanted:
                 continue
             problem = name_problem(relative, name) or problem
-            mark = f"{info.st_size}:{info.st_mtime_ns}:{info.st_ctime_ns}:{info.st_ino}"
+            mark = fingerprint(info)
+            promised: tuple[tuple[str, str], ...] = ()
+            if path + MANIFEST in manifests:
+                promised = read_manifest(path + MANIFEST)
+                mark += "+" + fingerprint(manifests[path + MANIFEST])
             yield Item(
                 uri=relative,
                 path=path,
@@ -197,6 +233,7 @@ class LocalLanding:
                 mtime=info.st_mtime,
                 delivered=delivered_at(name, info.st_mtime),
                 window=window(name),
+                manifest=promised,
                 problem="partial_name" if unfinished(name) else problem,
             )
 
@@ -211,7 +248,7 @@ class LocalLanding:
             if entry.is_dir(follow_symlinks=False):
                 if not entry.name.startswith("."):
                     yield from self._walk(entry.path)
-            elif not sidecar(entry.name):
+            elif not entry.name.startswith("."):
                 try:
                     yield entry.path, entry.name, entry.stat(follow_symlinks=False)
                 except FileNotFoundError:

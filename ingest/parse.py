@@ -6,7 +6,9 @@ same rows are loaded by construction.
 
 from __future__ import annotations
 
+import itertools
 import json
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -30,6 +32,9 @@ FOOTERS = {
     "standard": r"^\s*(grand |sub-?)?totals?\b|^\s*report (time|fields|run|generated|date)|^\s*date range\s*:"
     r"|^\s*generated (on|at|by)\b|^\s*rows? (count|total)|^\s*filter by"
 }
+
+
+_NUMBERS = itertools.count()
 
 
 @dataclass
@@ -313,7 +318,7 @@ def parse(engine: Engine, received: Received, task: Task) -> Parsed:
 
 def _attempt(engine: Engine, received: Received, task: Task, careful: bool) -> Parsed | None:
     contract, facts, run = task.contract, received.facts, engine.run
-    out = task.folder / f"{received.sha256[:16]}_{contract.feed}.parquet"
+    out = task.folder / f"{os.getpid()}_{next(_NUMBERS)}_{contract.feed}.parquet"
     if contract.format == "csv":
         source, tally = _csv_source(engine, received, task, careful)
     else:

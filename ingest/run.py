@@ -16,7 +16,7 @@ from typing import Any
 
 from ingest.contracts import Contract
 from ingest.failpoints import reach
-from ingest.landing import Item, LocalLanding, Router
+from ingest.landing import Item, LocalLanding, Router, fingerprint
 from ingest.outcomes import ABORT, QF, SETTLED, WAIT
 from ingest.pool import parse_all
 from ingest.warehouse import LedgerRow, Memory, Warehouse
@@ -90,8 +90,7 @@ def _steady(items: list[Item]) -> list[Item]:
             info = os.stat(item.path, follow_symlinks=False)
         except OSError:
             continue
-        mark = f"{info.st_size}:{info.st_mtime_ns}:{info.st_ctime_ns}:{info.st_ino}"
-        if mark != item.fingerprint and stat.S_ISREG(info.st_mode):
+        if not item.fingerprint.startswith(fingerprint(info)) and stat.S_ISREG(info.st_mode):
             moving.add(item.uri)
     return [i if i.uri not in moving else _with_problem(i, "still_growing") for i in items]
 
@@ -146,6 +145,7 @@ def run(
     *,
     feeds: Iterable[str] | None = None,
     force: Iterable[str] = (),
+    items: Iterable[Item] | None = None,
     workers: int | None = None,
     report: Callable[[LedgerRow], None] | None = None,
     progress: Callable[[str], None] | None = None,
@@ -157,6 +157,7 @@ def run(
         contracts: all contracts.
         feeds: only these feeds (files of unknown feeds are then left to a full run).
         force: uris to read again although their content is known (replay).
+        items: exactly these deliveries instead of a listing (an event that names its object).
         workers: parser processes; at most two by default.
         report: called with each ledger line as it is written.
         progress: called with short texts for a person who waits.
@@ -169,11 +170,11 @@ def run(
     forced = set(force)
     with opened(settings, contracts, read_only=True) as warehouse:
         memory = warehouse.remember()
-    listed = [i for i in landing_zone(settings, contracts).items(feeds) if not forced or i.uri in forced]
-    items = [i for i in listed if i.uri in forced or is_new(i, memory, contracts)]
-    if not items:
+    listed = landing_zone(settings, contracts).items(feeds) if items is None else items
+    chosen = [i for i in listed if i.uri in forced or (not forced and is_new(i, memory, contracts))]
+    if not chosen:
         return []
-    items = _steady(items)
+    chosen = _steady(chosen)
     written: list[LedgerRow] = []
 
     def note(row: LedgerRow) -> None:
@@ -181,8 +182,8 @@ def run(
         if report is not None:
             report(row)
 
-    ready = [i for i in items if not i.problem]
-    settled = [i for i in items if i.problem]
+    ready = [i for i in chosen if not i.problem]
+    settled = [i for i in chosen if i.problem]
     with work_folder(settings) as folder:
         setup = {
             "key": settings.pii_hash_key().hex(),
@@ -219,10 +220,11 @@ def _store(
     warehouse: Warehouse, item: Item, answer: Mapping[str, Any], run_id: str, contracts: Mapping[str, Contract]
 ) -> LedgerRow:
     if answer["outcome"] == "PARSED":
+        tomorrow = (datetime.now(UTC) + timedelta(days=1)).strftime("%Y-%m-%d %H:%M:%S")
+        if item.delivered > tomorrow:
+            answer["parsed"]["warnings"].append(("future_delivery", "stamped later than tomorrow", 1))
         try:
             row = warehouse.load(item, answer, run_id)
-            if item.delivered > (datetime.now(UTC) + timedelta(days=1)).strftime("%Y-%m-%d %H:%M:%S"):
-                row.reason = ",".join(filter(None, ["future_delivery", row.reason]))
             return row
         finally:
             Path(answer["parsed"]["rows"]).unlink(missing_ok=True)

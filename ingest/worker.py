@@ -15,7 +15,7 @@ from typing import Any
 
 from ingest.contracts import load_contracts
 from ingest.landing import Item
-from ingest.outcomes import Failed, Refused, Seen, Settled
+from ingest.outcomes import Failed, NotYet, Refused, Seen, Settled
 from ingest.parse import Engine, Task, parse
 from ingest.pii import Hasher
 from ingest.preflight import open_source, receive, unchanged
@@ -80,6 +80,13 @@ class Worker:
                 answer["sha256"], answer["size"] = received.sha256, received.size
                 if before is not None:
                     unchanged(item.path, before, source.fileno())
+                promised = dict(item.manifest)
+                if promised.get("sha256", received.sha256) != received.sha256 or (
+                    promised.get("bytes", str(received.size)) != str(received.size)
+                ):
+                    if received.size < int(promised.get("bytes", "0") or 0):
+                        raise NotYet("incomplete", "smaller than its manifest says")
+                    raise Refused("manifest_mismatch", "size or digest differ from the manifest")
                 if not force and f"{item.brand}|{item.feed}|{received.sha256}" in self.known:
                     raise Seen("same_content", "these bytes are loaded already")
                 task = Task(
@@ -87,6 +94,10 @@ class Worker:
                     self.suppressed.get(item.brand, frozenset()),
                 )  # fmt: skip
                 parsed = parse(self.engine, received, task)
+                if promised.get("rows", str(parsed.rows_file)) not in (
+                    str(parsed.rows_file), str(parsed.rows_file - parsed.rows_declared)
+                ):  # fmt: skip
+                    raise Refused("row_count_mismatch", "rows differ from the manifest")
                 return {**answer, "outcome": "PARSED", "reason": "", "parsed": vars(parsed)}
             except Settled as error:
                 return {**answer, "outcome": error.outcome, "reason": error.reason, "detail": error.detail}
@@ -103,7 +114,13 @@ class Worker:
 
 
 def _answer(worker: Worker, message: dict[str, Any]) -> dict[str, Any]:
-    item = Item(**{**message["item"], "window": tuple(message["item"]["window"] or ()) or None})
+    item = Item(
+        **{
+            **message["item"],
+            "window": tuple(message["item"]["window"] or ()) or None,
+            "manifest": tuple(tuple(pair) for pair in message["item"]["manifest"]),
+        }
+    )
     try:
         _more_time()
         return worker.handle(item, message.get("force", False))
