@@ -5,8 +5,7 @@ from __future__ import annotations
 import logging
 import random
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from typing import Any, TypeVar
 
 from settings import Redshift
@@ -76,26 +75,12 @@ def retrying(action: Callable[[], T], *, attempts: int = ATTEMPTS, pause: float 
     raise AssertionError("unreachable")
 
 
-@contextmanager
-def transaction(redshift: Redshift) -> Iterator[Any]:
-    """A cursor in one transaction on a connection of its own: committed at the end, rolled back on any error."""
-    connection = connect(redshift)
+def close_quietly(connection: Any) -> None:
+    """Close a connection that may be lost already: the server rolls back by itself."""
     try:
-        cursor = connection.cursor()
-        try:
-            yield cursor
-            connection.commit()
-        except BaseException:
-            try:
-                connection.rollback()
-            except Exception as lost:  # the connection itself is gone; the server rolled back already
-                log.debug("rollback on a lost connection: %s", lost)
-            raise
-    finally:
-        try:
-            connection.close()
-        except Exception as lost:
-            log.debug("closing a lost connection: %s", lost)
+        connection.close()
+    except Exception as lost:
+        log.debug("closing a lost connection: %s", lost)
 
 
 def error_text(error: BaseException) -> str:
