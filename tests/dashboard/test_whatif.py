@@ -1,0 +1,82 @@
+"""The what-if reads stored curves: hand calculation, laws, refusals; and the period rules."""
+
+from __future__ import annotations
+
+from datetime import date, timedelta
+
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from dashboard import whatif
+from dashboard.filters import PERIODS, Filters, known, last_complete_saturday, period
+
+
+def curve(channel: str, slope: float, spread: float, top: float = 200.0) -> pd.DataFrame:
+    xs = [0.0, 50.0, 100.0, 150.0, top]
+    return pd.DataFrame(
+        {
+            "channel_id": channel,
+            "spend_per_week_usd": xs,
+            "incremental_revenue_usd": [slope * x for x in xs],
+            "p05_usd": [slope * x * (1 - spread) for x in xs],
+            "p95_usd": [slope * x * (1 + spread) for x in xs],
+            "is_observed": [x <= 150 for x in xs],
+        }
+    )
+
+
+CURVES = pd.concat([curve("a", 0.5, 0.2), curve("b", 2.0, 0.3)], ignore_index=True)
+SPEND = {"a": 100.0, "b": 100.0}
+
+
+def test_hand_calculation() -> None:
+    move = whatif.move(CURVES, SPEND, "a", "b", 40)
+    assert (move.lost_usd, move.gained_usd, move.net_usd) == pytest.approx((20, 80, 60))
+    sd = ((0.2 * 20 * 2 / (2 * whatif.Z90)) ** 2 + (0.3 * 80 * 2 / (2 * whatif.Z90)) ** 2) ** 0.5
+    assert (move.p05_usd, move.p95_usd) == pytest.approx((60 - whatif.Z90 * sd, 60 + whatif.Z90 * sd))
+    assert move.probability_of_gain > 0.99 and not move.is_extrapolated
+
+
+@settings(deadline=None, max_examples=60)
+@given(st.floats(0.1, 99.0))
+def test_there_and_back_cancels_on_straight_curves(amount: float) -> None:
+    one, two = whatif.move(CURVES, SPEND, "a", "b", amount), whatif.move(CURVES, SPEND, "b", "a", amount)
+    assert one.net_usd == pytest.approx(-two.net_usd)
+    assert one.probability_of_gain == pytest.approx(1 - two.probability_of_gain)
+    assert one.p05_usd <= one.net_usd <= one.p95_usd
+
+
+def test_beyond_observed_spend_is_said() -> None:
+    assert whatif.move(CURVES, SPEND, "a", "b", 60).is_extrapolated
+
+
+@pytest.mark.parametrize("source, target, amount, words", [
+    ("a", "a", 10, "differ"), ("x", "b", 10, "No response curve"), ("a", "b", 0, "positive"), ("a", "b", -1, "positive"),
+    ("a", "b", float("nan"), "positive"), ("a", "b", float("inf"), "positive"), ("a", "b", 101, "no more than that"),
+])  # fmt: skip
+def test_refusals(source: str, target: str, amount: float, words: str) -> None:
+    with pytest.raises(whatif.WhatIfError, match=words):
+        whatif.move(CURVES, SPEND, source, target, amount)
+
+
+def test_outside_the_stored_curve_is_refused() -> None:
+    with pytest.raises(whatif.WhatIfError, match="outside the stored curve"):
+        whatif.move(CURVES, {"a": 150.0, "b": 150.0}, "a", "b", 100)
+
+
+@given(st.sampled_from(list(PERIODS)), st.dates(date(2020, 1, 1), date(2030, 1, 1)), st.integers(0, 900))
+def test_periods_are_whole_published_weeks(name: str, last: date, days: int) -> None:
+    first = last - timedelta(days=days)
+    start, end = period(name, first, last)
+    assert start <= end <= last and end.weekday() == 5 and end == last_complete_saturday(last)
+    assert start >= first or start == end
+
+
+def test_filters_bind_their_values() -> None:
+    where, values = Filters("b", date(2026, 1, 1), date(2026, 1, 2), channels=("x' or 1=1 --",)).where(
+        "channel_id"
+    )
+    assert "or 1=1" not in where and values[-1] == "x' or 1=1 --"
+    assert known(["youtube", "'; drop table x"], ["youtube", "hulu"]) == ("youtube",)
