@@ -6,6 +6,7 @@ import argparse
 import json
 import sys
 from collections import Counter
+from pathlib import Path
 from typing import Any
 
 import duckdb
@@ -112,6 +113,47 @@ def _families(settings: Settings, args: argparse.Namespace) -> int:
     return 0
 
 
+def _replay(settings: Settings, args: argparse.Namespace) -> int:
+    from ingest.replay import replay
+
+    rows = replay(settings, load_contracts(), args.file)
+    for row in rows:
+        print(_line(row))
+    return 1 if runner.failed(rows) else 0
+
+
+def _forget(settings: Settings, args: argparse.Namespace) -> int:
+    from ingest.forget import forget, read_subjects
+
+    erased = forget(settings, load_contracts(), read_subjects(Path(args.subjects)))
+    print(
+        f"{erased.subjects} subjects: {erased.landing_rows} rows in {erased.landing_files} landing files, "
+        f"{erased.warehouse_rows} rows in the warehouse, {erased.serving_rows} in the serving copy; aggregates follow with the next transform"
+    )
+    return 0
+
+
+def _new_feed(settings: Settings, args: argparse.Namespace) -> int:
+    from ingest.newfeed import create
+
+    types = dict(pair.split("=", 1) for pair in args.type)
+    for path in create(args.name, Path(args.sample), partner=args.partner or args.name, channel=args.channel, types=types):
+        print(path)
+    return 0
+
+
+def _check(settings: Settings, args: argparse.Namespace) -> int:
+    from ingest.conserve import problems
+
+    contracts = load_contracts()
+    with runner.opened(settings, contracts, read_only=True) as warehouse:
+        found = problems(warehouse, contracts)
+    for line in found:
+        print(line)
+    print(f"{len(contracts)} contracts read; {len(found) or 'no'} files break conservation")
+    return 1 if found else 0
+
+
 def main(argv: list[str] | None = None) -> int:
     """Run one command; 0 done, 1 something must be retried, 2 refused with one line on stderr."""
     parser = argparse.ArgumentParser(prog="python -m ingest", description=__doc__)
@@ -132,6 +174,20 @@ def main(argv: list[str] | None = None) -> int:
     for command in (status, quarantine):
         command.add_argument("--format", choices=("text", "json"), default="text")
     commands.add_parser("families", help="JSON list of feed families with new files").set_defaults(run=_families)
+    replay = commands.add_parser("replay", help="read one file again, or a repaired copy of it")
+    replay.add_argument("file", help="a file of the landing zone, or a repaired copy with the same name")
+    replay.set_defaults(run=_replay)
+    forget = commands.add_parser("forget", help="remove people everywhere and keep them away")
+    forget.add_argument("--subjects", required=True, help="file with e-mail addresses, telephone numbers or person ids")
+    forget.set_defaults(run=_forget)
+    new_feed = commands.add_parser("new-feed", help="write a contract, a staging model and a golden sample")
+    new_feed.add_argument("name")
+    new_feed.add_argument("--sample", required=True, help="a delimited file of the partner with a header")
+    new_feed.add_argument("--channel", required=True, help="channel id that its spend belongs to")
+    new_feed.add_argument("--partner", help="who sends it")
+    new_feed.add_argument("--type", action="append", default=[], metavar="HEADER=TYPE", help="declared type of a column")
+    new_feed.set_defaults(run=_new_feed)
+    commands.add_parser("check", help="rows and money of the ledger against the tables").set_defaults(run=_check)
     args = parser.parse_args(argv)
     try:
         result: int = args.run(load_settings(), args)

@@ -84,6 +84,9 @@ class Warehouse(Protocol):
     def record(self, row: LedgerRow) -> None:
         """Write the ledger line of a file that brought no rows."""
 
+    def release(self, source_key: str, sha256: str, feed: str, brand: str) -> None:
+        """Mark the refused rows of every delivery under one place as released by a repaired file."""
+
     def finish(self) -> None:
         """Judgements over all deliveries (volume, repeated emptiness), as a pure function of the ledger."""
 

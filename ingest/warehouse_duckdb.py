@@ -381,6 +381,14 @@ class DuckDBWarehouse:
                 [row.item.brand, row.item.feed, row.sha256, row.item.shown_name, code, detail, count],
             )
 
+    def release(self, source_key: str, sha256: str, feed: str, brand: str) -> None:
+        """Mark the refused rows of every delivery under one place as released by a repaired file."""
+        self._run(
+            "update intake.quarantine set released_by = ? where released_by is null and feed = ? and brand_id = ? "
+            "and sha256 <> ? and sha256 in (select sha256 from intake.ledger where source_key = ?)",
+            [sha256, feed, brand, sha256, source_key],
+        )
+
     def finish(self) -> None:
         """Volume warnings: files with less than half the usual rows a day, over all deliveries of a feed."""
         self._run("begin")
