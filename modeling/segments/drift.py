@@ -55,7 +55,9 @@ def drift(months: pd.DataFrame, segments: int) -> pd.DataFrame:
     shares = counts.div(counts.sum(axis=1), axis=0)
     newest = shares.iloc[-1].to_numpy()
     index = {month: stability_index(newest, row.to_numpy()) for month, row in shares.iterrows()}
-    long = counts.reset_index().melt(id_vars="month_start_date", var_name="segment_id", value_name="customers")
+    long = counts.reset_index().melt(
+        id_vars="month_start_date", var_name="segment_id", value_name="customers"
+    )
     long = long.sort_values(["month_start_date", "segment_id"]).reset_index(drop=True)
     long["segment_id"] = long["segment_id"].astype(int)
     long["share"] = shares.to_numpy().ravel()

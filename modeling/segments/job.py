@@ -13,6 +13,7 @@ from modeling.runner import JobResult
 from modeling.segments.cluster import Segmentation, numeric, segment
 from modeling.segments.drift import drift, migration
 from modeling.segments.geography import cluster_places
+from modeling.segments.gifting import gift_response
 from modeling.segments.profile import profiles
 from modeling.segments.spec import OUTPUTS
 from modeling.segments.value import (
@@ -98,6 +99,7 @@ def fit(
     except Refusal as refusal:
         outputs |= {t: pd.DataFrame(columns=list(OUTPUTS[t])) for t in ("geo_cluster", "geo_cluster_score")}
         metrics["geography"] = f"not supported: {refusal}"
+    outputs["gift_response"] = gift_response(features["fct_gift_expenditure"], features["fct_gift_order"])
     outputs = {name: frame[list(OUTPUTS[name])] for name, frame in outputs.items()}
     window = (table["month_start_date"].min().date(), newest.date())
     return JobResult(outputs=outputs, metrics=metrics, window=window, message=fitted.reason)

@@ -36,6 +36,8 @@ INPUTS: dict[str, tuple[str, ...]] = {
         "temperature_f",
         "is_complete",
     ),
+    "fct_gift_expenditure": ("brand_id", "gift_id", "is_converted"),
+    "fct_gift_order": ("brand_id", "client_id", "month_start_date", "total_revenue_usd"),
 }
 OUTPUTS: dict[str, dict[str, str]] = {
     "segment": {
@@ -92,5 +94,15 @@ OUTPUTS: dict[str, dict[str, str]] = {
         "cutoff_date": "date",
         "wape": "double precision",
         "is_best": "boolean",
+    },
+    "gift_response": {
+        "measure": "varchar(32)",
+        "entity": "varchar(64)",
+        "observations": "bigint",
+        "estimate": "double precision",
+        "ci_low": "double precision",
+        "ci_high": "double precision",
+        "is_supported": "boolean",
+        "note": "varchar(256)",
     },
 }

@@ -1,0 +1,16 @@
+with newest_run as (
+    {{ latest_run('segments') }}
+)
+
+select
+    output.brand_id,
+    output.run_id,
+    output.as_of_date,
+    output.customer_key,
+    output.month_start_date,
+    cast(output.segment_id as varchar(8)) as segment_id
+from {{ source('runs_segments', 'customer_segment') }} as output
+inner join newest_run
+    on
+        output.brand_id = newest_run.brand_id
+        and output.run_id = newest_run.run_id
