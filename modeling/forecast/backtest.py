@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from modeling.forecast.candidates import BATCHED, Candidate
+from modeling.forecast.candidates import BATCHED, SLOW, Candidate
 from modeling.forecast.panel import SEASON, YEAR, Array, Mask, Panel
 from modeling.forecast.prepare import Memory, View
 
 #: Origins wanted where history allows, and the least that count as a backtest.
 ORIGINS = {"D": 6, "W": 8}
 MIN_ORIGINS = 4
+#: Newest origins at which Prophet and SARIMAX compete.
+SLOW_ORIGINS = 4
 
 
 @dataclass
@@ -64,11 +66,30 @@ def origins(length: int, horizon: int, freq: str, wanted: int | None = None) -> 
 
 
 def run_backtest(
-    panel: Panel, *, country: str, seed: int, wanted: int | None, report: Callable[[str], None]
+    panel: Panel,
+    *,
+    country: str,
+    seed: int,
+    wanted: int | None,
+    report: Callable[[str], None],
+    models: Sequence[str] = (),
+    slow: Mapping[str, Sequence[int]] | None = None,
 ) -> Backtest:
-    """Run the batched candidates at each origin and at the end of history."""
+    """Run the candidates at each origin and at the end of history.
+
+    Args:
+        panel: history.
+        country: whose holidays are events.
+        seed: of trees and drawn rows.
+        wanted: number of origins.
+        report: called with one line per origin.
+        models: batched candidates to run (default: all).
+        slow: one-series-at-a-time candidates (Prophet, SARIMAX) -> rows of the panel they are run on.
+    """
     cutoffs = origins(panel.length, panel.horizon, panel.freq, wanted)
-    models = list(BATCHED)
+    slow = {name: list(rows) for name, rows in (slow or {}).items() if len(rows)}
+    batched = [name for name in BATCHED if not models or name in models]
+    models = [*batched, *slow]
     count, horizon = len(panel.names), panel.horizon
     forecast = np.full((len(models), len(cutoffs), count, horizon), np.nan)
     actual = np.full((len(cutoffs), count, horizon), np.nan)
@@ -78,7 +99,9 @@ def run_backtest(
     memory = Memory(stride=_stride(cutoffs, panel))
     for o, cutoff in enumerate(cutoffs):
         view = View(panel.until(cutoff, horizon), country, seed, memory)
-        _run(models, BATCHED, view, forecast[:, o], failures)
+        _run(batched, BATCHED, view, forecast[:, o], failures)
+        if o >= len(cutoffs) - SLOW_ORIGINS:
+            _run_slow(slow, view, forecast[len(batched) :, o], failures)
         stop = min(cutoff + horizon, panel.length)
         actual[o, :, : stop - cutoff] = panel.y[:, cutoff:stop]
         valid[o, :, : stop - cutoff] = panel.usable[:, cutoff:stop]
@@ -89,16 +112,24 @@ def run_backtest(
     final = np.full((len(models), count, horizon), np.nan)
     memory.stride = 0
     view = View(panel, country, seed, memory)
-    _run(models, BATCHED, view, final, failures)
+    _run(batched, BATCHED, view, final, failures)
+    _run_slow(slow, view, final[len(batched) :], failures)
     report("forecast from the end of history")
     return Backtest(models, cutoffs, forecast, final, actual, valid, scale, failures)
 
 
 def _stride(cutoffs: list[int], panel: Panel) -> int:
-    """How old (in periods) boosted trees may be when they are used again at a later origin."""
-    if len(cutoffs) < 2:
-        return 0
-    return min(2 * panel.horizon, max(cutoffs[-1] - cutoffs[-2], 1) * 2)
+    """How old (in periods) boosted trees may be when they are used again at a later origin: half the span."""
+    return max((cutoffs[-1] - cutoffs[0]) // 2, panel.horizon) if cutoffs else 0
+
+
+def _run_slow(slow: Mapping[str, Sequence[int]], view: View, out: Array, failures: dict[str, str]) -> None:
+    """Fit Prophet or SARIMAX to the named rows; the other rows stay NaN."""
+    for m, (name, rows) in enumerate(slow.items()):
+        part = View(view.panel.take(list(rows)), view.country, view.seed)
+        values = np.full((1, len(rows), view.panel.horizon), np.nan)
+        _run([name], SLOW, part, values, failures)
+        out[m, list(rows)] = values[0]
 
 
 def _run(

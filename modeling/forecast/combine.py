@@ -102,7 +102,12 @@ def _weights(
     relative = np.nansum(np.nan_to_num(part) * r[None, :, None], axis=(1, 2)) / np.maximum(
         (np.isfinite(part) * r[None, :, None] * np.nan_to_num(value)[None, None, :]).sum(axis=(1, 2)), 1e-12
     )
-    speaks = np.asarray(np.isfinite(back.final).all(axis=2)).any(axis=1)
+    finite = np.asarray(np.isfinite(back.final).all(axis=2))
+    speaks = finite.any(axis=1)
+    if (
+        finite.mean(axis=1) >= 0.5
+    ).any():  # a model that was run on a sample may become a champion, not a part
+        speaks &= finite.mean(axis=1) >= 0.5
     usable = np.isfinite(part).any(axis=(1, 2)) & speaks
     if not usable.any():
         usable = speaks
@@ -117,16 +122,24 @@ def _weights(
     weights = np.tile(pool, (len(value), 1))
     if tilt > 0 and len(origins) > 1:
         base = 0.85 * pool + 0.15 * prior
-        own = np.nanmean(np.where(np.isfinite(part), part, np.nan), axis=1) if part.size else part
-        typical = np.nanmean(own, axis=0, keepdims=True)
+        own = _mean(part, 1)
+        typical = np.maximum(_mean(own, 0)[None], 1e-12)
         log_own = np.log(np.maximum(own, 1e-3 * typical) / typical)
-        shared = np.nanmean(log_own, axis=1, keepdims=True)
+        shared = _mean(log_own, 1)[:, None]
         shrink = len(origins) / (len(origins) + 3.0)
         moved = np.nan_to_num(-tilt * shrink * (log_own - shared))
         weights = base[None, :] * np.exp(np.clip(moved.T, -4.0, 4.0))
     weights = np.where(np.isfinite(back.final).all(axis=2).T, weights, 0.0)
     total = weights.sum(axis=1, keepdims=True)
     return np.where(total > 0, weights / np.maximum(total, 1e-12), 1.0 / weights.shape[1]), pool
+
+
+def _mean(values: Array, axis: int) -> Array:
+    """Mean over an axis of the finite values, NaN where there is none."""
+    seen = np.isfinite(values)
+    size = seen.sum(axis=axis)
+    total = np.where(seen, values, 0.0).sum(axis=axis)
+    return np.asarray(np.where(size > 0, total / np.maximum(size, 1), np.nan))
 
 
 def _gradient(

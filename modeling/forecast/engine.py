@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -137,6 +137,8 @@ def forecast_panel(
     seed: int = 0,
     country: str = "US",
     origins: int | None = None,
+    models: Sequence[str] = (),
+    slow: Mapping[str, Sequence[int]] | None = None,
     report: Callable[[str], None] = lambda _: None,
 ) -> Forecast:
     """Backtest all candidates, combine them per series, and calibrate the intervals.
@@ -146,9 +148,13 @@ def forecast_panel(
         seed: makes drawn rows and trees repeatable.
         country: whose public holidays are events ("" for none).
         origins: number of backtest origins wanted (default 6 daily, 8 weekly).
+        models: batched candidates to use (default: all).
+        slow: Prophet or SARIMAX -> rows of the panel on which they compete.
         report: called with one line at each stage.
     """
-    back = run_backtest(panel, country=country, seed=seed, wanted=origins, report=report)
+    back = run_backtest(
+        panel, country=country, seed=seed, wanted=origins, report=report, models=models, slow=slow
+    )
     level = series_level(panel)
     choice = choose(back, level, seed)
     closed_share = float(panel.closed[:, -panel.horizon - 56 :].mean())

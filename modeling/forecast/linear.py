@@ -15,6 +15,8 @@ import numpy as np
 from modeling.forecast.panel import Array, Mask
 
 CHUNK = 64
+#: Factor on the spread between series under which they are pooled almost completely.
+POOLED = 0.25
 #: Spread of the coefficients before any data, by group, in units of the series' own spread.
 PRIOR = {
     "level": 10.0,
@@ -82,15 +84,14 @@ class Fit:
         return np.asarray(out)
 
 
-def fit_design(design: Design, g: Array, use: Mask, season: int, *, pooling: float = 1.0) -> Fit:
-    """Fit all series.
+def fit_design(design: Design, g: Array, use: Mask, season: int) -> tuple[Fit, Fit]:
+    """Fit all series twice: drawn towards the pool as far as the data say, and pooled almost completely.
 
     Args:
         design: regressors over at least T periods.
         g: (S, T) observations, 0 where not used.
         use: (S, T) true where observed.
         season: length of the short season, whose lag enters the errors.
-        pooling: factor on the estimated spread between series; small values pool almost completely.
     """
     count, length = g.shape
     spread = _spread(g, use)
@@ -106,16 +107,29 @@ def fit_design(design: Design, g: Array, use: Mask, season: int, *, pooling: flo
     beta, variance, noise = _solve(design, z, use, ar, lags, zero, ones * prior**2, noise, previous=first)
     pool, between = _pool(beta, variance, prior, design.groups)
     free = np.array([name not in OWN for name in design.groups])
-    spread_between = np.where(free, np.maximum(between * pooling**2, 1e-6), prior**2)
-    if count > 1:
-        centre = np.where(free, pool, 0.0) * ones
-        beta, variance, noise = _solve(
-            design, z, use, ar, lags, centre, spread_between * ones, noise, previous=beta
+    fits = []
+    for pooling in (1.0, POOLED):
+        if count > 1 or pooling != 1.0:
+            spread_between = np.where(free, np.maximum(between * pooling**2, 1e-6), prior**2)
+            centre = np.where(free, pool, 0.0) * ones
+            own, _, left = _solve(
+                design, z, use, ar, lags, centre, spread_between * ones, noise, previous=beta
+            )
+        else:
+            own, left = beta, noise
+        resid = _residuals(design, z, use, own)
+        fits.append(
+            Fit(
+                own * spread[:, None],
+                pool,
+                yule_walker(resid, use, lags),
+                lags,
+                resid * spread[:, None],
+                np.sqrt(left) * spread,
+                tuple(design.groups),
+            )
         )
-    resid = _residuals(design, z, use, beta)
-    ar = yule_walker(resid, use, lags)
-    scale = spread[:, None]
-    return Fit(beta * scale, pool, ar, lags, resid * scale, np.sqrt(noise) * spread, tuple(design.groups))
+    return fits[0], fits[1]
 
 
 def _spread(g: Array, use: Mask) -> Array:

@@ -168,9 +168,14 @@ class View:
         return np.stack(kept, axis=2)
 
     @cached_property
-    def fit(self) -> Fit:
-        """The pooled harmonic regression with autoregressive errors, read by several candidates."""
+    def fits(self) -> tuple[Fit, Fit]:
+        """The harmonic regression with autoregressive errors: drawn towards the pool, and pooled."""
         return fit_design(self.design, self.g, self.use, self.season)
+
+    @property
+    def fit(self) -> Fit:
+        """The regression whose effects several candidates read."""
+        return self.fits[0]
 
     @cached_property
     def planned(self) -> Array:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from modeling.forecast.candidates import boosting, counts, regression, smoothing, yardsticks
+from modeling.forecast.candidates import boosting, counts, regression, single, smoothing, yardsticks
 from modeling.forecast.panel import Array
 from modeling.forecast.prepare import View
 
@@ -28,7 +28,9 @@ BATCHED: dict[str, Candidate] = {
     "level_factor": counts.level_factor,
     "gradient_boosting": boosting.gradient_boosting,
 }
+#: Fitted one series at a time, a hundred times dearer: run on a stated part of the series.
+SLOW: dict[str, Candidate] = {"prophet": single.prophet, "sarimax": single.sarimax}
 #: What every other model has to beat; a yardstick is chosen where it is better.
 YARDSTICKS = ("seasonal_naive", "four_week_mean")
 
-__all__ = ["BATCHED", "YARDSTICKS", "Candidate", "View"]
+__all__ = ["BATCHED", "SLOW", "YARDSTICKS", "Candidate", "View"]

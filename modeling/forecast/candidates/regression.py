@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from modeling.forecast.linear import Fit, fit_design, forecast_errors
+from modeling.forecast.linear import Fit, forecast_errors
 from modeling.forecast.panel import Array
 from modeling.forecast.prepare import View
 
@@ -22,8 +22,7 @@ def harmonic_ar(view: View) -> Array:
 
 def harmonic_pooled(view: View) -> Array:
     """The pool's coefficients for season, events and regressors; own level and trend."""
-    fit = fit_design(view.design, view.g, view.use, view.season, pooling=0.25)
-    return _forecast(view, fit)
+    return _forecast(view, view.fits[1])
 
 
 def _forecast(view: View, fit: Fit) -> Array:
