@@ -25,7 +25,11 @@ def ingest() -> None:
     @task
     def families() -> list[str]:
         """Commands of the families that have files not seen before."""
-        return [words("ingest", "run", "--feeds", ",".join(f)) for f in run_json("ingest", "families")]
+        return [
+            words("ingest", "run", "--feeds", ",".join(f["feeds"]))
+            for f in run_json("ingest", "families")
+            if f["new_files"]
+        ]
 
     listed = families()
     load = mapped_command("load_family", listed, pool=WRITER_POOL)

@@ -1,0 +1,1 @@
+"""Price elasticity and promotion lift from a panel of units and prices."""
