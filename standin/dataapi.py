@@ -1,7 +1,7 @@
 """The Redshift Data API over HTTP, answered by really running the SQL on the stand-in.
 
 Point boto3 at it with ``AWS_ENDPOINT_URL_REDSHIFT_DATA``. ExecuteStatement, BatchExecuteStatement (one transaction),
-DescribeStatement, GetStatementResult, ListStatements and CancelStatement; ClientToken makes a repeated call the same
+sessions (SessionKeepAliveSeconds, SessionId: one connection over several calls, never expired here), DescribeStatement, GetStatementResult, ListStatements and CancelStatement; ClientToken makes a repeated call the same
 statement. Authorisation, throttling, paging and the 24-hour retention are absent.
 """
 
@@ -40,6 +40,7 @@ class _Statement:
     error: str = ""
     results: list[tuple[list[dict[str, Any]], list[Any]] | None] = field(default_factory=list)
     updated: float = field(default_factory=time.time)
+    session: str | None = None
 
     def described(self, identifier: str) -> dict[str, Any]:
         last = self.results[-1] if self.results else None
@@ -104,51 +105,76 @@ class DataApi:
         self._connect = connect
         self._statements: dict[str, _Statement] = {}
         self._tokens: dict[str, str] = {}
+        self._sessions: dict[str, Any] = {}
         self._lock = threading.Lock()
 
     def _submit(self, request: dict[str, Any], sqls: list[str]) -> dict[str, Any]:
-        token = request.get("ClientToken")
+        token, session = request.get("ClientToken"), request.get("SessionId")
         with self._lock:
             if token and token in self._tokens:
-                statement = self._statements[self._tokens[token]]
-                return {
-                    "Id": statement.identifier,
-                    "CreatedAt": statement.created,
-                    "Database": statement.database,
-                }
-            statement = _Statement(sqls, request.get("Database", "dev"))
+                return self._accepted(self._statements[self._tokens[token]])
+            if session and session not in self._sessions:
+                raise _Problem("ValidationException", f"Session is not available: {session}")
+            statement = _Statement(sqls, request.get("Database", "dev"), session=session)
+            if not session and request.get("SessionKeepAliveSeconds"):
+                statement.session = str(uuid.uuid4())
             self._statements[statement.identifier] = statement
             if token:
                 self._tokens[token] = statement.identifier
-        user = request.get("DbUser")
-        threading.Thread(target=self._run, args=(statement, user), daemon=True).start()
-        return {"Id": statement.identifier, "CreatedAt": statement.created, "Database": statement.database}
+        threading.Thread(target=self._run, args=(statement, self._user(request)), daemon=True).start()
+        return self._accepted(statement)
+
+    @staticmethod
+    def _user(request: dict[str, Any]) -> str | None:
+        """The signed-in user: DbUser, or the last part of the secret's name, as the project names its secrets."""
+        secret = str(request.get("SecretArn", "")).rsplit("/", 1)[-1]
+        return request.get("DbUser") or (re.sub(r"-\w{6}$", "", secret) or None)
+
+    @staticmethod
+    def _accepted(statement: _Statement) -> dict[str, Any]:
+        out = {"Id": statement.identifier, "CreatedAt": statement.created, "Database": statement.database}
+        return {**out, "SessionId": statement.session} if statement.session else out
 
     def _run(self, statement: _Statement, user: str | None) -> None:
         statement.status = "STARTED"
         try:
-            connection = self._connect(statement.database, user)
+            connection = self._sessions.get(statement.session or "") or self._connect(
+                statement.database, user
+            )
+            if statement.session:
+                connection.autocommit = True
+                self._sessions[statement.session] = connection
             try:
-                cursor = connection.cursor()
-                for sql in statement.sqls:
-                    cursor.execute(sql)
-                    result = None
-                    if cursor.description is not None:
-                        rows = [list(row) for row in cursor.fetchall()]
-                        columns = [
-                            _column(d[0], [r[i] for r in rows[:50]]) for i, d in enumerate(cursor.description)
-                        ]
-                        result = (columns, rows)
-                    statement.results.append(result)
-                connection.commit()
+                self._execute(connection, statement)
             finally:
-                connection.close()
+                if not statement.session:
+                    connection.close()
             statement.status = "FINISHED"
         except Exception as problem:  # every failure of the statement is its answer
             first = problem.args[0] if problem.args else problem
-            statement.error = "ERROR: " + str(first.get("M") if isinstance(first, dict) else first)
+            said = [str(first.get(k, "")) for k in ("M", "D")] if isinstance(first, dict) else [str(first)]
+            statement.error = "ERROR: " + " ".join(filter(None, said))
             statement.status = "FAILED"
         statement.updated = time.time()
+
+    @staticmethod
+    def _execute(connection: Any, statement: _Statement) -> None:
+        cursor = connection.cursor()
+        batch = statement.session is not None and len(statement.sqls) > 1
+        if batch:
+            cursor.execute("begin")
+        for sql in statement.sqls:
+            cursor.execute(sql)
+            result = None
+            if cursor.description is not None:
+                rows = [list(row) for row in cursor.fetchall()]
+                columns = [_column(d[0], [r[i] for r in rows[:50]]) for i, d in enumerate(cursor.description)]
+                result = (columns, rows)
+            statement.results.append(result)
+        if batch:
+            cursor.execute("commit")
+        elif statement.session is None:
+            connection.commit()
 
     def _find(self, identifier: str) -> tuple[_Statement, int]:
         base, _, part = identifier.partition(":")

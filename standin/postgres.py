@@ -29,7 +29,11 @@ _OPTIONS = {
     "allow_system_table_mods": "on",  # the compatibility functions live in pg_catalog
     "timezone": "UTC",
     "max_connections": "80",
+    # Redshift knows its tables' statistics after COPY and CREATE TABLE AS and joins by hash; here nothing analyses.
     "autovacuum": "off",
+    "enable_nestloop": "off",
+    "work_mem": "64MB",
+    "shared_buffers": "256MB",
     "jit": "off",
     # Redshift's default for new databases is snapshot isolation: a lost update is an error, not a silent win.
     "default_transaction_isolation": "repeatable read",

@@ -120,18 +120,22 @@ def _query(original: str, body: str) -> Rewritten:
         _byte_lengths(tree, rules)
     if tree.find(exp.Qualify):
         rules.append("qualify")
+    made_from_query = isinstance(tree, exp.Create) and tree.kind == "TABLE" and isinstance(tree.expression, exp.Query)
+    if made_from_query:
+        rules.append("create table as")
     if not rules:
         return Rewritten(original)
     text = to_postgres(tree)
     if view:
         text = _do(f"rs_create_late_binding_view({quote(view)}, {_dollar(text)})")
-    elif attributes and attributes.any and not attributes.temporary:
-        text = _create_with_attributes(text, attributes)
+    elif attributes and (made_from_query or (attributes.any and not attributes.temporary)):
+        text = _create_table(text, attributes)
     return Rewritten(text, rules)
 
 
-def _create_with_attributes(text: str, attributes: TableAttributes) -> str:
-    recorded = quote(json.dumps(attributes.recorded))
+def _create_table(text: str, attributes: TableAttributes) -> str:
+    kept = attributes.any and not attributes.temporary
+    recorded = quote(json.dumps(attributes.recorded) if kept else None)
     return _do(f"rs_create_table({_dollar(text)}, {quote(attributes.relation)}, {recorded}::jsonb)")
 
 

@@ -121,6 +121,14 @@ exception when others then
 end $$;
 create function pg_catalog.json_extract_array_element_text(source text, at int) returns text language sql immutable strict
   as 'select source::json ->> at';
+create function pg_catalog.json_extract_array_element_text(source text, at int, null_if_invalid bool) returns text
+  language plpgsql immutable as $$
+begin
+  return source::json ->> at;
+exception when others then
+  if null_if_invalid then return null; end if;
+  raise;
+end $$;
 create function pg_catalog.json_array_length(text) returns int language sql immutable strict
   as 'select json_array_length($1::json)';
 

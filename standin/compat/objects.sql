@@ -8,7 +8,10 @@ create function pg_catalog.rs_create_table(ddl text, relation text, attributes j
   security invoker as $$
 begin
   execute ddl;
-  perform pg_catalog.rs_record_attributes(relation::regclass, attributes);
+  if attributes is not null then
+    perform pg_catalog.rs_record_attributes(relation::regclass, attributes);
+  end if;
+  execute format('analyze %s', relation::regclass);  -- Redshift computes statistics for CREATE TABLE AS too
 end $$;
 -- SECURITY DEFINER: a user who may create tables may not write pg_catalog.
 create function pg_catalog.rs_record_attributes(created oid, attributes jsonb) returns void language plpgsql
