@@ -136,6 +136,44 @@ def scenario_rows(
     ]
 
 
+def scenario_gain(name: str, look: Outlook, spend: Array, current: Array) -> list[dict[str, object]]:
+    """A scenario's rows by channel and in all: revenue of the current plan, the change against it of any other."""
+    base, earned = look.earn(current), look.earn(spend)
+    is_current = name == "current"
+    gain = earned if is_current else earned - base
+    net = (earned - base).sum(axis=1) - float(spend.sum() - current.sum())
+    chance = None if is_current else float((net > 0).mean())
+    beyond = (spend > look.observed_max * (1 + 1e-9)) & (spend > 0)
+    rows: list[dict[str, object]] = []
+    for c, channel in enumerate((*look.names, "all")):
+        whole = channel == "all"
+        values = gain.sum(axis=1) if whole else gain[:, c]
+        low, _, high = quantiles(values)
+        own = (
+            None
+            if is_current
+            else float(((earned[:, c] - base[:, c] - (spend[c] - current[c])) > 0).mean())
+            if not whole
+            else chance
+        )
+        money = float(spend.sum()) if whole else float(spend[c])
+        before = float(current.sum()) if whole else float(current[c])
+        rows.append(
+            {
+                "scenario": name,
+                "channel_id": channel,
+                "spend_usd": round(money, 2),
+                "spend_change_usd": round(money - before, 2),
+                "incremental_revenue_usd": float(values.mean()),
+                "p05_usd": float(low),
+                "p95_usd": float(high),
+                "probability_of_gain": own,
+                "is_extrapolated": bool(beyond.any() if whole else beyond[c]),
+            }
+        )
+    return rows
+
+
 @dataclass(frozen=True)
 class Plan:
     """All scenarios as rows, and each optimiser's proof."""

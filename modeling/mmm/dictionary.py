@@ -170,6 +170,23 @@ def build_dictionary(panel: Panel, channel: int, grid: Grid, max_rank: int = 48)
     )
 
 
+def _without_change(panel: Panel, test: LiftTest, reading: Array) -> Array:
+    """Exposure (per size) of the tested geos in the window, had the test not changed the spend."""
+    geos = np.array(test.geos)
+    first, n = test.first, test.last + 1 - test.first
+    weeks = 12 * panel.periods_per_week
+    before = slice(max(0, first - weeks), first) if first > 0 else slice(0, panel.shape[1])
+    spend = panel.spend[test.channel][geos]
+    pace = spend[:, before].sum(axis=1)
+    if pace.sum() <= 0:
+        before = slice(0, panel.shape[1])
+        pace = spend.sum(axis=1)
+    change = float(test.spend_change or 0.0) * pace / max(float(pace.sum()), 1e-300) / n
+    per_money = reading[:, before].sum(axis=1) / np.maximum(pace, 1e-300)
+    window = reading[:, first : test.last + 1]
+    return np.asarray(np.maximum(window - (change * per_money)[:, None], 0.0))
+
+
 def _lift_effect(
     panel: Panel, grid: Grid, readings: tuple[Array, ...], references: Array, test: LiftTest
 ) -> Array:
@@ -181,7 +198,10 @@ def _lift_effect(
     for reading, ref in zip(readings, references, strict=True):
         lit = reading[geos] / ref
         dark = lit.copy()
-        dark[:, window] = 0.0
+        if test.spend_change is None:
+            dark[:, window] = 0.0
+        else:
+            dark[:, window] = _without_change(panel, test, reading[geos]) / ref
         n_w = test.last + 1 - test.first
         both = []
         for x in (lit, dark):

@@ -14,8 +14,10 @@ from modeling.mmm.transforms import Array
 class LiftTest:
     """One experiment: `incremental` KPI caused by `channel` in periods [first, last] of the geos, +- `std_error`.
 
-    Periods and geos are positions in the panel; the counterfactual is the channel dark in that window and
-    those geos, with its earlier carryover intact.
+    Periods and geos are positions in the panel. Without `spend_change` the counterfactual is the channel dark in
+    that window and those geos, with its earlier carryover intact. With it, the counterfactual is the spend without
+    the test's change (a holdout has a negative change and a negative effect), spread over the window and geos like
+    the spend of the twelve weeks before.
     """
 
     channel: int
@@ -25,6 +27,7 @@ class LiftTest:
     incremental: float
     std_error: float
     label: str = ""
+    spend_change: float | None = None
 
 
 @dataclass(frozen=True)

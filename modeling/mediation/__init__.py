@@ -1,0 +1,1 @@
+"""How much of a channel's effect runs through another variable."""

@@ -1,0 +1,365 @@
+"""The mix model on the warehouse's features: one panel of all DMAs per brand, experiments as likelihood."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from modeling.budget.plan import outlook
+from modeling.errors import Refusal
+from modeling.mmm import diagnostics as dx
+from modeling.mmm.analysis import lift_conflicts, return_scale
+from modeling.mmm.compare import compare
+from modeling.mmm.estimator import Options, Posterior, spent
+from modeling.mmm.estimator import fit as fit_panel
+from modeling.mmm.load import check_adequacy
+from modeling.mmm.panel import LiftTest, Panel
+from modeling.mmm.posterior import Decomposition, channel_table, decompose, response_curves
+from modeling.mmm.sampler import Prior
+from modeling.mmm.spec import OUTPUTS
+from modeling.mmm.windows import channel_window, launch_weeks, wasted_spend, weekly_intervals
+from modeling.runner import JobResult
+
+CONTROLS = ("price_index", "promo_index", "in_stock_rate", "search_interest", "temperature_f", "holiday_days")
+HORIZON = 13
+LAUNCH_WEEKS = 12
+
+
+def units(features: Mapping[str, pd.DataFrame]) -> list[str]:
+    """One unit: all DMAs and channels of a brand belong to one panel."""
+    return ["all"]
+
+
+def build_panel(features: Mapping[str, pd.DataFrame]) -> tuple[Panel, tuple[str, ...]]:
+    """The panel of a brand's features and the channels declared to chase demand.
+
+    Raises:
+        Refusal: no sales, no paid media, or too little data.
+    """
+    week, media = features["feat_mmm_week"], features["feat_mmm_media_week"]
+    if week.empty or not week["revenue_usd"].sum() > 0:
+        raise Refusal("no closed week with sales: nothing to explain")
+    grid = week.sort_values(["dma_id", "week_start_date"])
+    weeks = pd.DatetimeIndex(sorted(grid["week_start_date"].unique()))
+    places = tuple(sorted(grid["dma_id"].unique()))
+    sold = grid.groupby("dma_id")["revenue_usd"].sum()
+    places = tuple(p for p in places if sold[p] > 0)
+    grid = grid[grid["dma_id"].isin(places)]
+    g, t = len(places), len(weeks)
+    if len(grid) != g * t:
+        raise Refusal("the weeks of some DMA are incomplete: the feature mart must be gap-free")
+
+    def matrix(column: str) -> np.ndarray:
+        return grid[column].to_numpy(dtype=float).reshape(g, t)
+
+    media = media[media["dma_id"].isin(places) & media["week_start_date"].isin(weeks)]
+    names = tuple(sorted(media.loc[media["spend_usd"] > 0, "channel_id"].unique()))
+    if not names:
+        raise Refusal("no paid media in the closed weeks: nothing to estimate")
+    index = pd.MultiIndex.from_product([places, weeks])
+    spend = np.stack(
+        [
+            media[media["channel_id"] == name]
+            .set_index(["dma_id", "week_start_date"])["spend_usd"]
+            .reindex(index, fill_value=0.0)
+            .to_numpy(dtype=float)
+            .reshape(g, t)
+            .clip(min=0.0)
+            for name in names
+        ]
+    )
+    homes = matrix("tv_homes").mean(axis=1)
+    controls = {c: matrix(c) for c in CONTROLS}
+    live = tuple(c for c in CONTROLS if controls[c].std() > 1e-9)
+    chasing = set(media.loc[media["is_demand_chasing"].astype(bool), "channel_id"])
+    panel = Panel(
+        dates=weeks,
+        geos=places,
+        channels=names,
+        kpi=matrix("revenue_usd"),
+        spend=spend,
+        exposure=spend,
+        size=homes / homes.mean(),
+        money_per_kpi=np.ones((g, t)),
+        controls=np.stack([controls[c] for c in live]) if live else np.zeros((0, g, t)),
+        control_names=live,
+        size_source="television homes",
+    )
+    check_adequacy(panel)
+    return panel, tuple(n for n in names if n in chasing)
+
+
+def experiments(panel: Panel, upstream: Mapping[str, pd.DataFrame]) -> tuple[LiftTest, ...]:
+    """Primary readings of geo experiments whose window and places the panel covers."""
+    table = upstream.get("geo_lift")
+    if table is None or table.empty:
+        return ()
+    out = []
+    ends = panel.dates + pd.Timedelta(days=6)
+    for row in table[table["is_primary"].astype(bool)].to_dict("records"):
+        name, error = str(row["channel_id"]), float(row["std_error_usd"])
+        geos = tuple(
+            sorted(panel.geos.index(d) for d in str(row["treated_dmas"]).split(";") if d in panel.geos)
+        )
+        start, end = pd.Timestamp(row["window_start"]), pd.Timestamp(row["window_end"])
+        inside = np.flatnonzero(
+            (panel.dates >= start - pd.Timedelta(days=3)) & (ends <= end + pd.Timedelta(days=3))
+        )
+        if name not in panel.channels or not geos or len(inside) == 0 or not np.isfinite(error) or error <= 0:
+            continue
+        out.append(
+            LiftTest(
+                panel.channels.index(name),
+                int(inside[0]),
+                int(inside[-1]),
+                geos,
+                float(row["incremental_revenue_usd"]),
+                error,
+                f"{row['experiment_id']} {name}",
+                float(row["spend_usd"]),
+            )
+        )
+    return tuple(out)
+
+
+def fit(
+    features: Mapping[str, pd.DataFrame], unit: str, *, seed: int, upstream: Mapping[str, pd.DataFrame]
+) -> JobResult:
+    """Fit a brand's panel and lay out every output table.
+
+    Raises:
+        Refusal: the panel cannot support a mix model.
+    """
+    panel, chasers = build_panel(features)
+    panel = replace(panel, lift_tests=experiments(panel, upstream))
+    centre, sd = return_scale(panel)
+    options = Options(prior=Prior(scale_center=centre, scale_sd=sd), chasers=chasers, seed=seed, keep=120)
+    if not spent(panel):
+        raise Refusal("no channel has any spend: there is nothing to estimate")
+    posterior = fit_panel(panel, options)
+    notes, conflicts = lift_conflicts(panel, options) if panel.lift_tests else ({}, [])
+    for c in chasers:
+        notes[c] = "; ".join(x for x in (notes.get(c, ""), "budget follows demand") if x)
+    parts = decompose(posterior)
+    launch = launch_weeks(panel, LAUNCH_WEEKS)
+    table = channel_table(posterior, notes)
+    tables: dict[str, pd.DataFrame] = {
+        "mmm_contribution_week": contribution_rows(posterior, parts, launch),
+        "mmm_channel_roi": roi_rows(posterior, table.frame, launch),
+        "mmm_response_curve": curve_rows(posterior),
+        "mmm_wasted_spend": wasted_spend(posterior, launch),
+        "mmm_outlook": outlook_rows(posterior, table.marginal),
+        "mmm_transformation": transformation_rows(posterior),
+    }
+    comparison, folds = compare(panel, options)
+    tables["mmm_comparison"] = comparison
+    mixing = dx.convergence(posterior)
+    tables["mmm_diagnostic"] = diagnostic_rows(posterior, mixing, conflicts)
+    metrics: dict[str, Any] = {
+        "channels": len(panel.channels),
+        "dmas": len(panel.geos),
+        "weeks": len(panel.dates),
+        "experiments": len(panel.lift_tests),
+        "worst_r_hat": mixing["worst_r_hat"],
+        "out_of_sample_wmape": folds,
+        "supported": int(table.frame["supported"].sum()),
+    }
+    if mixing["worst_r_hat"] > 1.5:
+        return JobResult(
+            {},
+            metrics,
+            status="failed",
+            message=f"the sampler has not converged (R-hat {mixing['worst_r_hat']:.2f})",
+        )
+    window = (panel.dates[0].date(), (panel.dates[-1] + pd.Timedelta(days=6)).date())
+    return JobResult({name: tables[name][list(OUTPUTS[name])] for name in OUTPUTS}, metrics, window)
+
+
+def contribution_rows(posterior: Posterior, parts: Decomposition, launch: slice) -> pd.DataFrame:
+    """National rows for every week, rows by DMA for the launch weeks."""
+    panel = posterior.panel
+    days = np.array([d.date() for d in panel.dates], dtype=object)
+    low, high = weekly_intervals(posterior, parts)
+    frames = []
+    for name, values in parts.components.items():
+        kind = (
+            "channel"
+            if name in panel.channels
+            else "baseline"
+            if name in ("baseline", "trend", "seasonality")
+            else "control"
+        )
+        nation = values.sum(axis=0)
+        bounds = name in low
+        frames.append(
+            pd.DataFrame(
+                {
+                    "week_start_date": days,
+                    "dma_id": "000",
+                    "component": name,
+                    "component_kind": kind,
+                    "revenue_usd": nation,
+                    "revenue_p05_usd": low[name] if bounds else np.nan,
+                    "revenue_p95_usd": high[name] if bounds else np.nan,
+                }
+            )
+        )
+        local = values[:, launch]
+        n = local.shape[1]
+        with np.errstate(divide="ignore", invalid="ignore"):
+            down = np.where(nation[launch] > 0, low[name][launch] / nation[launch], 0.0) if bounds else np.nan
+            up = np.where(nation[launch] > 0, high[name][launch] / nation[launch], 0.0) if bounds else np.nan
+        frames.append(
+            pd.DataFrame(
+                {
+                    "week_start_date": np.tile(days[launch], len(panel.geos)),
+                    "dma_id": np.repeat(np.array(panel.geos, dtype=object), n),
+                    "component": name,
+                    "component_kind": kind,
+                    "revenue_usd": local.ravel(),
+                    "revenue_p05_usd": (local * down).ravel(),
+                    "revenue_p95_usd": (local * up).ravel(),
+                }
+            )
+        )
+    return pd.concat(frames, ignore_index=True)
+
+
+def roi_rows(posterior: Posterior, table: pd.DataFrame, launch: slice) -> pd.DataFrame:
+    """History rows from the channel table, launch rows from the launch weeks' own counterfactual."""
+    panel = posterior.panel
+    last = (panel.dates[-1] + pd.Timedelta(days=6)).date()
+    history = table.rename(
+        columns={
+            "channel": "channel_id",
+            "spend": "spend_usd",
+            "contribution": "contribution_usd",
+            "contribution_p05": "contribution_p05_usd",
+            "contribution_p95": "contribution_p95_usd",
+            "supported": "is_supported",
+        }
+    ).assign(window_name="history", window_start=panel.dates[0].date(), window_end=last)
+    rows = []
+    for i, c in enumerate(posterior.channels):
+        window = channel_window(posterior, i, launch)
+        known = history.iloc[c]
+        rows.append(
+            {
+                "channel_id": panel.channels[c],
+                "window_name": "launch",
+                "window_start": panel.dates[launch][0].date(),
+                "window_end": last,
+                "is_supported": bool(known["is_supported"]),
+                "note": known["note"],
+                **window,
+            }
+        )
+    both = pd.concat([history, pd.DataFrame(rows)], ignore_index=True)
+    both["note"] = both["note"].str.slice(0, 512)
+    return both
+
+
+def curve_rows(posterior: Posterior) -> pd.DataFrame:
+    return response_curves(posterior).rename(
+        columns={
+            "channel": "channel_id",
+            "spend_per_period": "spend_per_week_usd",
+            "incremental_revenue": "incremental_revenue_usd",
+            "p05": "p05_usd",
+            "p95": "p95_usd",
+            "observed": "is_observed",
+        }
+    )
+
+
+def outlook_rows(posterior: Posterior, marginal: np.ndarray) -> pd.DataFrame:
+    """What the planner needs: draws of earnings by channel and level of spend."""
+    look = outlook(posterior, HORIZON, n_draws=100)
+    d, c, m = look.draws.shape
+    draw, channel, level = np.meshgrid(np.arange(d), np.arange(c), np.arange(m), indexing="ij")
+    names = np.array(look.names, dtype=object)
+    middle = np.median(marginal, axis=0)
+    return pd.DataFrame(
+        {
+            "channel_id": names[channel.ravel()],
+            "draw": draw.ravel(),
+            "level": level.ravel(),
+            "spend_usd": np.broadcast_to(look.spend, (d, c, m)).ravel(),
+            "revenue_usd": look.draws.ravel(),
+            "recent_usd": look.recent[channel.ravel()],
+            "observed_max_usd": look.observed_max[channel.ravel()],
+            "horizon_weeks": HORIZON,
+            "marginal_roi": middle[channel.ravel()],
+        }
+    )
+
+
+def transformation_rows(posterior: Posterior) -> pd.DataFrame:
+    rows = []
+    for name, found in dx.transformation_uncertainty(posterior).items():
+        family, chance = max(sorted(found["saturation_family"].items()), key=lambda x: x[1])
+        rows.append(
+            {
+                "channel_id": name,
+                "mean_lag_weeks": found["mean_lag_periods"]["p50"],
+                "mean_lag_p05": found["mean_lag_periods"]["p05"],
+                "mean_lag_p95": found["mean_lag_periods"]["p95"],
+                "half_saturation": found["half_saturation"]["p50"],
+                "half_saturation_p05": found["half_saturation"]["p05"],
+                "half_saturation_p95": found["half_saturation"]["p95"],
+                "saturation_family": family,
+                "family_probability": chance,
+                "support_probability": found["support_probability"],
+                "follows_demand_probability": found["follows_demand_probability"],
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def diagnostic_rows(
+    posterior: Posterior, mixing: dict[str, Any], conflicts: list[dict[str, Any]]
+) -> pd.DataFrame:
+    """Long table of everything that says whether the numbers can be trusted."""
+    fitted = dx.in_sample(posterior)
+    rows: list[tuple[str, float, float, bool, str]] = []
+    for name, value in fitted["in_sample"].items():
+        if name != "note":
+            rows.append(
+                (f"in-sample {name}", value, np.nan, False, "in-sample: describes, does not validate")
+            )
+    tests = fitted["residuals"]
+    dw = tests["durbin_watson"]
+    rows.append(("durbin-watson", dw, 1.5, not 1.5 <= dw <= 2.5, "autocorrelation of residuals; two is none"))
+    for name in ("ljung_box", "breusch_pagan", "shapiro_wilk"):
+        p = tests[name]["p_value"]
+        rows.append(
+            (
+                f"{name.replace('_', '-')} p",
+                p,
+                0.01,
+                p < 0.01,
+                "p value; below the limit the assumption fails",
+            )
+        )
+    for name, value in dx.collinearity(posterior.panel)["vif"].items():
+        rows.append((f"vif {name}", min(value, 1e12), 10.0, value > 10, "variance inflation, with constant"))
+    rows.append(
+        ("worst r-hat", mixing["worst_r_hat"], 1.1, mixing["worst_r_hat"] > 1.1, "mixing of the chains")
+    )
+    for test in conflicts:
+        rows.append(
+            (
+                f"experiment gap {test['test']}"[:128],
+                test["gap_in_std_errors"],
+                2.0,
+                test["conflict"],
+                "experiment against history, in joint standard errors",
+            )
+        )
+    frame = pd.DataFrame(rows, columns=["metric", "value", "threshold", "is_flagged", "note"])
+    frame.insert(0, "model", "mix model")
+    return frame
