@@ -106,6 +106,8 @@ def predict(
     """Log revenue per home of the ``horizon`` weeks after ``train``, (D, horizon)."""
     xm, ym = x[:, :train].mean(axis=1, keepdims=True), y[:, :train].mean(axis=1, keepdims=True)
     xt, yt = x[:, :train] - xm, y[:, :train] - ym
+    live = np.abs(xt).max(axis=(0, 1)) > 1e-9  # a cause that never moved explains nothing
+    x, xm, xt = x[..., live], xm[..., live], xt[..., live]
     if model == "pooled":
         slopes = np.tile(_slopes(xt, yt), (len(x), 1))
     elif model == "clusters":

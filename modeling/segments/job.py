@@ -75,7 +75,10 @@ def fit(
     table = behaviour(months).sort_values(["month_start_date", "customer_key"]).reset_index(drop=True)
     newest = table["month_start_date"].max()
     now = table[table["month_start_date"] == newest].reset_index(drop=True)
-    fitted = segment(now, FEATURES, seed=seed, select_on=2500, most_k=MOST_SEGMENTS)
+    telling = [f for f in FEATURES if now[f].nunique() > 1]
+    if not telling:
+        raise Refusal("all customers behave alike: there is nothing to tell segments by")
+    fitted = segment(now, telling, seed=seed, select_on=2500, most_k=MOST_SEGMENTS)
     table["segment_id"] = fitted.assign(table)
     about = profiles(now, fitted)
     value, value_metrics = _values(

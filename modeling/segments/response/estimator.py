@@ -141,7 +141,7 @@ class _Problem:
         for s in range(self.s):
             block = slice(s * self.c, (s + 1) * self.c)
             h[block, block] = own[s]
-        h[lift, control] = np.einsum("scdt,qdt->scq", weighted, self.z).reshape(-1, self.q)
+        h[lift, control] = np.einsum("scdt,qdt->scq", weighted, self.z).reshape(self.s * self.c, self.q)
         mass = weighted.sum(axis=(2, 3))
         for s in range(self.s):
             h[s * self.c : (s + 1) * self.c, level.start + s] = mass[s]
