@@ -9,9 +9,8 @@ from __future__ import annotations
 import itertools
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -134,6 +133,48 @@ def _csv_source(engine: Engine, received: Received, task: Task, careful: bool) -
     return Source(relation, cells, extras, shown, layout, False, f"_rec + {layout.header_line}"), tally
 
 
+_JSON_ROWS = (
+    "create or replace temp table json_rows as select _rec, _line, "
+    "case when _err is null and not valid then 'malformed_json' else _err end as _err, "
+    "coalesce(_raw, case when not valid then left(j, 4000) end) as _raw, case when valid then j end as j from "
+)
+
+
+def _json_table(engine: Engine, batches: Iterator[tokens.pa.RecordBatch], tally: tokens.Tally) -> None:
+    reader = tokens.pa.RecordBatchReader.from_batches(tokens.JSON_SCHEMA, batches)
+    engine.connection.register("texts", reader)
+    try:
+        engine.run(_JSON_ROWS + "(select *, coalesce(json_valid(j), false) as valid from texts)")
+    except duckdb.InvalidInputException as error:
+        raise _inner(error, tally) from None
+    finally:
+        engine.connection.unregister("texts")
+
+
+def _plain_ndjson(engine: Engine, received: Received, tally: tokens.Tally) -> bool:
+    """One object a line, nothing odd among the bytes: the engine splits the lines itself. False: it could not."""
+    facts = received.facts
+    lines = (
+        f"read_csv({literal(received.path)}, columns = {{'j': 'VARCHAR'}}, delim = '\x1f', quote = '', escape = '', "
+        "header = false, auto_detect = false, nullstr = '', max_line_size = 2100000, strict_mode = false)"
+    )
+    cut = "false" if facts.ends_with_newline else f"_line = {facts.lines} and not ends_with(j, chr(125))"
+    whole = "coalesce(json_valid(j) and starts_with(j, chr(123)) and ends_with(j, chr(125)), false)"
+    try:
+        engine.run(
+            _JSON_ROWS + f"(select _rec, _rec as _line, case when {cut} then 'truncated_row' end as _err, "
+            f"cast(null as varchar) as _raw, trim(j) as j, {whole} as valid "
+            f"from (select row_number() over () as _rec, row_number() over () as _line, j from {lines}))"
+        )
+    except duckdb.InvalidInputException:
+        return False
+    found = engine.run("select count(*), count(*) filter (where _err = 'truncated_row') from json_rows").fetchone()
+    assert found is not None
+    tally.records = tally.lines = found[0]
+    tally.truncated = found[1] > 0
+    return bool(tally.records == facts.lines)
+
+
 def _json_source(engine: Engine, received: Received, task: Task) -> tuple[Source, tokens.Tally]:
     contract, tally = task.contract, tokens.Tally()
     start = received.facts.head.lstrip()[:1]
@@ -141,20 +182,13 @@ def _json_source(engine: Engine, received: Received, task: Task) -> tuple[Source
         raise Refused("error_page", "markup instead of rows")
     if start not in (b"{", b"["):
         raise Refused("malformed_json", "not a JSON document")
+    facts = received.facts
     if contract.format == "ndjson" and start == b"{":
-        batches = tokens.ndjson_batches(received.stream, tally)
+        if not (facts.plain and received.path and _plain_ndjson(engine, received, tally)):
+            _json_table(engine, tokens.ndjson_batches(received.stream, tally), tally)
     else:
-        batches = tokens.array_batches(received.stream, tally)
-    reader = tokens.pa.RecordBatchReader.from_batches(tokens.JSON_SCHEMA, batches)
-    engine.connection.register("texts", reader)
+        _json_table(engine, tokens.array_batches(received.stream, tally), tally)
     run = engine.run
-    run(
-        "create or replace temp table json_rows as select _rec, _line, "
-        "case when _err is null and not valid then 'malformed_json' else _err end as _err, "
-        "coalesce(_raw, case when not valid then left(j, 4000) end) as _raw, case when valid then j end as j "
-        "from (select *, coalesce(json_valid(j), false) as valid from texts)"
-    )
-    engine.connection.unregister("texts")
     keys = [str(k) for (k,) in run("select distinct unnest(json_keys(j)) as k from json_rows order by k").fetchall()]
     if len(keys) > 1000:
         raise Refused("too_many_columns", "more than 1000")
@@ -171,13 +205,16 @@ def _json_source(engine: Engine, received: Received, task: Task) -> tuple[Source
         if sum(1 for f in positions) == 0:
             raise Refused("error_page" if tally.records == 1 else "unknown_header", "no declared name in any object")
         raise Refused("missing_column", "required: " + ", ".join(required))
-    layout = Layout(names, positions, [], optional)
+    if run("select count(*) from json_rows where contains(j, '\\u')").fetchall()[0][0]:
+        facts.ascii = False  # escaped, but there
+    used_prefixes = {names[i].split(".")[0] for i in positions.values() if names[i] in nested}
+    undeclared = [i for i in extras if names[i] not in nested and names[i] not in used_prefixes]
+    layout = Layout(names, positions, undeclared, optional)
     all_paths = [paths.get(name) or nested[name] for name in names]
     listed = ", ".join(literal(path) for path in all_paths) or "'$.none'"
     relation = f"(select _rec, _line, _err, _raw, j, json_extract_string(j, [{listed}]) as _x from json_rows)"
     cells = {name: f"_x[{index + 1}]" for name, index in positions.items()}
-    used_prefixes = {names[i].split(".")[0] for i in positions.values() if names[i] in nested}
-    extra = {names[i]: f"_x[{i + 1}]" for i in extras if names[i] not in nested and names[i] not in used_prefixes}
+    extra = {names[i]: f"_x[{i + 1}]" for i in undeclared}
     shown = {name: f"_x[{i + 1}]" for i, name in enumerate(names) if name not in nested}
     return Source(relation, cells, extra, shown, layout, True, "_line"), tally
 
@@ -331,7 +368,7 @@ def _attempt(engine: Engine, received: Received, task: Task, careful: bool) -> P
     except (duckdb.InvalidInputException, duckdb.ConversionException) as error:
         if not careful:
             return None  # a line that the engine's reader will not take: read it the careful way
-        raise _inner(error) from None
+        raise _inner(error, tally) from None
     finally:
         if careful and contract.format == "csv":
             engine.connection.unregister("cells")
@@ -358,15 +395,6 @@ def _lines_agree(facts: Any, tally: tokens.Tally) -> bool:
     return bool(lone) or facts.lines == tally.lines
 
 
-def _inner(error: Exception) -> Exception:
-    """A refusal raised inside the tokenizer comes back wrapped by the engine."""
-    text = str(error)
-    for word in ("unterminated_quote", "line_too_long", "malformed_json", "json_truncated", "invalid_encoding"):
-        if word in text:
-            return Refused(word, "found while the rows were read")
-    return Refused("unreadable", text.splitlines()[0][:200])
-
-
-def money(value: object) -> str:
-    """Decimal as text, for the report that crosses the process border."""
-    return str(Decimal(str(value or 0)))
+def _inner(error: Exception, tally: tokens.Tally) -> Refused:
+    """The refusal behind an error that the engine met while it pulled rows."""
+    return tally.refusal or Refused("unreadable", str(error).splitlines()[0][:200])

@@ -12,7 +12,7 @@ import io
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import IO
+from typing import IO, TypeVar
 
 import pyarrow as pa
 
@@ -34,6 +34,7 @@ class Tally:
     lines: int = 0  # non-blank physical lines that belong to records, header and footer included
     footer: int = 0
     truncated: bool = False
+    refusal: Refused | None = None  # raised while the engine was pulling rows; the engine would only quote it
     multi_line: bool = False
 
 
@@ -130,6 +131,18 @@ def records(stream: IO[bytes], contract: Contract, layout: Layout, tally: Tally)
     lines.release()
 
 
+T = TypeVar("T")
+
+
+def remembered(rows: Iterator[T], tally: Tally) -> Iterator[T]:
+    """The same rows; a refusal on the way is kept in the tally before it is raised."""
+    try:
+        yield from rows
+    except Refused as error:
+        tally.refusal = error
+        raise
+
+
 def csv_batches(
     stream: IO[bytes], contract: Contract, layout: Layout, tally: Tally
 ) -> Iterator[pa.RecordBatch]:
@@ -141,7 +154,7 @@ def csv_batches(
     schema = csv_schema(width)
     rows: list[tuple[object, ...]] = []
     number = 0
-    for line, cells, structural in records(stream, contract, layout, tally):
+    for line, cells, structural in remembered(records(stream, contract, layout, tally), tally):
         number += 1
         fault, out = structural, []
         for cell in cells:
@@ -220,7 +233,7 @@ def _ndjson(stream: IO[bytes], tally: Tally) -> Iterator[tuple[int, str, str]]:
 
 def ndjson_batches(stream: IO[bytes], tally: Tally) -> Iterator[pa.RecordBatch]:
     """Arrow batches of one JSON object per line."""
-    return _json_rows(_ndjson(stream, tally))
+    return _json_rows(remembered(_ndjson(stream, tally), tally))
 
 
 def array_texts(text: str) -> Iterator[tuple[int, str]]:
@@ -286,4 +299,4 @@ def _array(stream: IO[bytes], tally: Tally) -> Iterator[tuple[int, str, str]]:
 
 def array_batches(stream: IO[bytes], tally: Tally) -> Iterator[pa.RecordBatch]:
     """Arrow batches of the elements of one JSON array."""
-    return _json_rows(_array(stream, tally))
+    return _json_rows(remembered(_array(stream, tally), tally))

@@ -396,7 +396,7 @@ def _latin(c: Contract) -> Case | None:
     index = _free_text(c)
     if index is None or c.format == "json":
         return None
-    data = edited(c, index, "Caf\u00e9 MARK").replace("\\u00e9".encode(), "\u00e9".encode()).replace("\u00e9".encode(), b"\xe9")
+    data = edited(c, index, "Caf\u00e9 MARK").replace(b"\\u00e9", "\u00e9".encode()).replace("\u00e9".encode(), b"\xe9")
     return one(28, "Latin-1 byte", c, data, "QR", "invalid_encoding", loaded=ROWS - 1, quarantined=1)
 
 
@@ -594,7 +594,7 @@ def _spelling(c: Contract) -> list[Case]:
 
 @fault(48)
 def _order(c: Contract) -> Case | None:
-    if c.format == "csv" and not c.has_header or len(sources(c)) < 2:
+    if (c.format == "csv" and not c.has_header) or len(sources(c)) < 2:
         return None
     order = list(range(len(sources(c))))
     random.Random(c.feed).shuffle(order)
