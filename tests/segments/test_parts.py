@@ -242,7 +242,7 @@ def marts() -> dict[str, pd.DataFrame]:
     rows = [
         pd.DataFrame(
             {
-                "brand_id": "b", "customer_key": keys, "month_start_date": m, "dma_id": dmas[np.arange(count) % 40],
+                "brand_id": "b", "customer_key": keys, "month_start_date": m, "dma_id": dmas[np.arange(count) // 2 % 40],
                 "tenure_days": 400, "recency_days": np.where(kind == 0, 5, 60) + rng.integers(0, 20, count),
                 "purchases": np.where(kind == 0, 8, 2) + rng.integers(0, 2, count), "clips": 0, "discount_usd": 4.0,
                 "value_usd": np.where(kind == 0, 200.0, 30.0) + rng.normal(0, 5, count), "amazon_purchases": 0, "walmart_purchases": 0,

@@ -233,7 +233,7 @@ def fit_lifts(
     scale = 1 / np.sqrt(np.diag(start).clip(1e-300))
     if np.linalg.cond(start * scale[:, None] * scale[None, :]) > 1e10:
         raise Refusal(
-            "the design of segments and channels is not of full rank: two pressures move together everywhere"
+            "the design of segments and channels is not of full rank: two pressures move together, or segments never share a place"
         )
     theta, converged = _newton(problem)
     mean, slopes = problem.mean(theta), problem.slopes(theta)
