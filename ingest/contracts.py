@@ -45,6 +45,8 @@ class Field:
     future: bool = False
     default: str | None = None
     scale: int = 6
+    day_allowed: bool = False  # a timestamp may be given as a day: its midnight
+    whole_number: bool = False  # an id that may arrive as a float: 123.0 is 123
 
     @property
     def sql_type(self) -> str:
@@ -144,7 +146,7 @@ def normal_header(text: str) -> str:
 def _field(name: str, spec: Mapping[str, Any], where: str) -> Field:
     allowed = {
         "type", "header", "aliases", "required", "format", "pii", "from", "role", "free_text", "future",
-        "default", "scale", "description",
+        "default", "scale", "description", "day_allowed", "whole_number",
     }  # fmt: skip
     unknown = set(spec) - allowed
     if unknown:
@@ -176,6 +178,8 @@ def _field(name: str, spec: Mapping[str, Any], where: str) -> Field:
         future=bool(spec.get("future", False)),
         default=None if spec.get("default") is None else str(spec["default"]),
         scale=int(spec.get("scale", 6)),
+        day_allowed=bool(spec.get("day_allowed", False)),
+        whole_number=bool(spec.get("whole_number", False)),
     )
 
 

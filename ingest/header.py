@@ -43,7 +43,7 @@ def sources_of(contract: Contract) -> dict[str, list[str]]:
         if item.parts:
             for part in item.parts:
                 result[part] = [part]
-        else:
+        elif item.role != "file_stem":
             result[item.name] = list(item.sources)
     return result
 
@@ -64,7 +64,7 @@ def match(contract: Contract, names: Sequence[str]) -> tuple[dict[str, int], lis
     required, optional = [], []
     for item in contract.fields.values():
         absent = [p for p in (item.parts or (item.name,)) if p not in positions]
-        if len(absent) == len(item.parts or (item.name,)):
+        if item.role != "file_stem" and len(absent) == len(item.parts or (item.name,)):
             (required if item.required and item.default is None else optional).append(item.name)
     return positions, extras, required, optional
 
@@ -72,7 +72,7 @@ def match(contract: Contract, names: Sequence[str]) -> tuple[dict[str, int], lis
 def better_feed(contract: Contract, names: Sequence[str], contracts: Mapping[str, Contract]) -> str:
     """Another feed whose contract explains every column of this header, when this one's does not."""
     for other in contracts.values():
-        if other.feed == contract.feed or not other.has_header:
+        if other.feed == contract.feed or not other.has_header or other.open_columns:
             continue
         _, extras, required, _ = match(other, names)
         if not extras and not required:
@@ -136,6 +136,8 @@ def resolve(contract: Contract, head: str, contracts: Mapping[str, Contract], li
     positions, extras, required, optional = match(contract, names)
     if required:
         raise _diagnose(contract, lines, first, required, contracts)
+    if contract.open_columns:
+        _open_header(contract, names, positions)
     seen: dict[str, int] = {}
     for index, name in enumerate(names):
         normal = normal_header(name)
@@ -148,6 +150,16 @@ def resolve(contract: Contract, head: str, contracts: Mapping[str, Contract], li
         if other:
             raise Refused("wrong_feed", f"the columns are those of {other}")
     return Layout(names, positions, extras, optional, first + 1)
+
+
+def _open_header(contract: Contract, names: list[str], positions: dict[str, int]) -> None:
+    """An open contract requires no column, so its header must at least look like one and know some words."""
+    if sum(bool(_DATA_CELL.match(name)) for name in names) > len(names) / 3:
+        raise Refused("missing_header", "the first line holds values, not names")
+    if len(names) == 1 and any(mark in names[0] for mark in _DELIMITERS):
+        raise Refused("wrong_delimiter", "one column whose name holds a separator")
+    if not positions:
+        raise Refused("unknown_header", "no declared column name in the first line")
 
 
 def _headerless(contract: Contract, head: str) -> Layout:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import itertools
 import json
 import os
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -34,6 +35,7 @@ FOOTERS = {
 
 
 _NUMBERS = itertools.count()
+_PERSONAL = re.compile(r"mail|phone|first_?name|last_?name|address|subscriber_key|latitude|longitude|birth|^ip$", re.IGNORECASE)
 
 
 @dataclass
@@ -69,8 +71,7 @@ class Task:
     folder: Path
     hasher: Hasher
     suppressed: frozenset[str] = frozenset()
-    memory_limit: str = "512MB"
-    threads: int = 1
+    stem: str = ""  # the file's name without endings and stamps
 
 
 class Engine:
@@ -236,7 +237,9 @@ def _query(source: Source, task: Task, received: Received) -> str:
     text: list[str] = []  # x_<field>: the cell's text
     originals: dict[str, str] = {}
     for item in contract.fields.values():
-        if item.parts:
+        if item.role == "file_stem":
+            cell = literal(task.stem)
+        elif item.parts:
             found = [source.cells[part] for part in item.parts if part in source.cells]
             cell = f"nullif(concat_ws(' ', {', '.join(found)}), '')" if found else "cast(null as varchar)"
         else:
@@ -327,14 +330,24 @@ def _extra(source: Source, originals: Mapping[str, str], contract: Contract) -> 
     if not source.extras and not originals:
         return "cast(null as varchar)"
     pairs = {n: f"mask_text({e})" for n, e in source.extras.items()}
-    if contract.has_pii:
-        pairs = {n: f"case when {e} is null then null else '[pii]' end" for n, e in source.extras.items()}
-    pairs.update({f"{name} (as delivered)": f"mask_text({expr})" for name, expr in originals.items()})
-    made = f"cast({_object(pairs)} as varchar)"
-    if originals and not source.extras:
-        some = " or ".join(f"({expr}) is not null" for expr in originals.values())
-        return f"case when {some} then {made} end"
-    return made
+    if contract.has_pii:  # nobody declared what these columns hold; in a feed about people they are not kept
+        pairs = {
+            n: f"case when {e} is null then null else '[pii]' end"
+            for n, e in source.extras.items()
+            if not contract.open_columns or _PERSONAL.search(n)
+        } | (
+            {n: f"mask_text({e})" for n, e in source.extras.items() if not _PERSONAL.search(n)}
+            if contract.open_columns
+            else {}
+        )
+    before = {f"{name} (as delivered)": f"mask_text({expr})" for name, expr in originals.items()}
+    if not before:
+        return f"cast({_object(pairs)} as varchar)"
+    kept = f"cast(json_merge_patch({_object(pairs)}, {_object(before)}) as varchar)"  # a merge drops the nulls
+    if source.extras:
+        return kept
+    some = " or ".join(f"({expr}) is not null" for expr in originals.values())
+    return f"case when {some} then {kept} end"
 
 
 def parse(engine: Engine, received: Received, task: Task) -> Parsed:

@@ -30,8 +30,9 @@ _NUMBER = {
 _FINITE = re.compile(r"[-+]?(nan|inf|infinity)", re.IGNORECASE)
 _SERIAL = re.compile(r"\d{5}(\.\d+)?")
 _ISO_DAY = re.compile(r"(\d{4}-\d\d-\d\d)([T ]00:00(:00(\.0+)?)?)?( ?(Z|UTC|[+-]00:?00))?", re.ASCII)
+_DAY = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
 _ISO_TIME = re.compile(
-    r"(\d{4}-\d\d-\d\d)[T ](\d\d:\d\d)(:\d\d)?([.,]\d+)?(?: ?(Z|UTC|[+-]\d\d(?::?\d\d)?))?", re.ASCII
+    r"(\d{4}-\d\d-\d\d)[T ](\d{1,2}:\d\d)(:\d\d)?([.,]\d+)?(?: ?(Z|UTC|[+-]\d\d(?::?\d\d)?))?", re.ASCII
 )
 
 
@@ -88,8 +89,10 @@ def _date(fmt: str, text: str) -> str | None:
         return None
 
 
-def _timestamp(fmt: str, zone: str, text: str) -> str | None:
+def _timestamp(fmt: str, zone: str, text: str, day_allowed: bool = False) -> str | None:
     text = text.strip()
+    if day_allowed and not fmt and _DAY.fullmatch(text):
+        text += " 00:00:00"
     try:
         if fmt:
             moment = datetime.strptime(text, fmt)
@@ -101,7 +104,7 @@ def _timestamp(fmt: str, zone: str, text: str) -> str | None:
             offset = (match[5] or "").replace("UTC", "Z").replace("Z", "+00:00")
             if re.fullmatch(r"[+-]\d\d", offset):
                 offset += ":00"
-            moment = datetime.fromisoformat(f"{match[1]}T{match[2]}{match[3] or ':00'}{fraction}{offset}")
+            moment = datetime.fromisoformat(f"{match[1]}T{match[2]:0>5}{match[3] or ':00'}{fraction}{offset}")
         if moment.tzinfo is None:
             moment = moment.replace(tzinfo=ZoneInfo(zone))
         return moment.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S.%f")
@@ -122,7 +125,7 @@ def slow_value(kind: str, text: str | None) -> str | None:
     if what == "date":
         return _date(rest[0], text)
     if what == "timestamp":
-        return _timestamp(rest[0], rest[1], text)
+        return _timestamp(rest[0], rest[1], text, rest[2:] == ["day"])
     if what == "boolean":
         word = text.strip().lower()
         return "true" if word in TRUE else "false" if word in FALSE else None

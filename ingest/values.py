@@ -40,7 +40,7 @@ def kind_of(field: Field, contract: Contract) -> str:
     if field.type == "date":
         return f"date|{field.format}"
     if field.type == "timestamp":
-        return f"timestamp|{field.format}|{contract.timezone}"
+        return f"timestamp|{field.format}|{contract.timezone}|{'day' if field.day_allowed else ''}"
     return field.type
 
 
@@ -112,6 +112,8 @@ def _text(
         value = f"case when length({x}) < 8 and lower(trim({x})) in ('', {words}) then null else trim({x}) end"
     else:
         value = f"nullif(trim({x}), '')"
+    if field.whole_number:
+        value = f"case when ends_with({x}, '.0') then regexp_replace({value}, '^([0-9]+)[.]0$', '\\1') else {value} end"
     if field.role == "currency":
         later.append((f"upper({v}) <> {literal(contract.currency)}", "currency_mismatch"))
     if rules.long_text:

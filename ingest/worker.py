@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from ingest.contracts import load_contracts
-from ingest.landing import Item
+from ingest.landing import Item, stem
 from ingest.outcomes import Failed, NotYet, Refused, Seen, Settled
 from ingest.parse import Engine, Task, parse
 from ingest.pii import Hasher
@@ -91,7 +91,7 @@ class Worker:
                     raise Seen("same_content", "these bytes are loaded already")
                 task = Task(
                     contract, self.contracts, item.delivered, item.window, self.folder, self.hasher,
-                    self.suppressed.get(item.brand, frozenset()),
+                    self.suppressed.get(item.brand, frozenset()), stem(item.name),
                 )  # fmt: skip
                 parsed = parse(self.engine, received, task)
                 if promised.get("rows", str(parsed.rows_file)) not in (
