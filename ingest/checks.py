@@ -127,7 +127,8 @@ def judge(run: Run, parsed: Parsed, task: Task, layout: Layout, tally: Tally, fa
         if missing:
             parsed.warnings.append(("optional_column_missing", ", ".join(missing), len(missing)))
     if not facts.ascii:
-        changed = run(f"select count(*) from {rows} where _reason is null and contains(_extra, '(as delivered)":"')").fetchone()
+        mark = literal('(as delivered)":"')
+        changed = run(f"select count(*) from {rows} where _reason is null and contains(_extra, {mark})").fetchone()
         if changed and changed[0]:
             parsed.warnings.append(("id_normalised", "invisible or full-width characters removed", changed[0]))
     _window(run, parsed, task, rows)
