@@ -74,67 +74,70 @@ def _window(frame: pd.DataFrame, start: object, end: object) -> pd.DataFrame:
 
 
 def score_roi(marts: Marts, truth: Path) -> list[Line]:
-    """Return on spend by channel and window: contribution over spend in the same weeks.
+    """Return on spend by channel and window.
 
-    The truth of a channel's own response is compared; the note gives the total for channels that work through others.
+    The truth of a channel's own response is compared: in the launch what the launch weeks' spend caused in them,
+    elsewhere contribution over spend in the same weeks. The note gives the total of a channel that works through
+    another one as well.
     """
     frame = marts.read("fct_channel_roi")
     if frame.empty:
         return [_missing("roi", "fct_channel_roi")]
     weekly = _truth(truth, "channel_week")
+    whole = _truth(truth, "channel").set_index("channel").to_dict("index")
     out = []
     for row in frame.sort_values(["window_name", "channel_id"]).to_dict("records"):
+        known = whole.get(row["channel_id"])
+        if known is None:
+            continue
         inside = _window(
             weekly[weekly["channel"] == row["channel_id"]], row["window_start"], row["window_end"]
         )
-        spend = inside["spend_usd"].sum()
-        own = inside["contribution_usd"].sum() / spend if spend else None
-        total = inside["total_effect_usd"].sum() / spend if spend else None
+        spend = float(inside["spend_usd"].sum())
+        own = float(inside["contribution_usd"].sum()) / spend if spend else 0.0
+        total = float(inside["total_effect_usd"].sum()) / spend if spend else 0.0
+        if row["window_name"] == "launch":
+            own, total = float(known["launch_roi_direct"]), float(known["launch_roi"])
         note = "" if row.get("is_supported", True) else "not supported"
-        if own is not None and total is not None and abs(total - own) > 1e-9:
+        if abs(total - own) > 0.005:
             note = f"{note} with what it drives: {total:.2f}".strip()
-        out.append(
-            _line(
-                f"roi {row['window_name']}",
-                row["channel_id"],
-                (row["roi"], row["roi_p05"], row["roi_p95"]),
-                own,
-                note,
-            )
-        )
+        values = (row["roi"], row["roi_p05"], row["roi_p95"])
+        out.append(_line(f"roi {row['window_name']}", row["channel_id"], values, own, note))
     return out
 
 
 def score_lift(marts: Marts, truth: Path) -> list[Line]:
-    """Incremental revenue of each geo test (negative for a holdout)."""
+    """Incremental revenue of each geo test: negative for a holdout, whose treated places lost sales."""
     frame = marts.read("fct_geo_lift")
     if frame.empty:
         return [_missing("lift", "fct_geo_lift")]
-    known = _truth(truth, "lift").set_index("experiment_id")
+    known = _truth(truth, "lift").set_index("experiment_id").to_dict("index")
     out = []
     for row in frame.sort_values(["experiment_id", "method"]).to_dict("records"):
-        if row["experiment_id"] in known.index:
-            real = float(known.loc[row["experiment_id"], "incremental_revenue"])
-            values = (row["incremental_revenue"], row["incremental_p025_usd"], row["incremental_p975_usd"])
-            if (
-                values[0] is not None
-                and real * float(values[0]) < 0
-                and known.loc[row["experiment_id"], "kind"] != "heavy_up"
-            ):
-                # a holdout may be stated as what the channel would have brought: compare like with like
-                opposite = -real
-                near = abs(opposite - float(values[0])) < abs(real - float(values[0]))
-                real = opposite if near else real
-            out.append(_line("lift usd", f"{row['experiment_id']} {row['method']}", values, real))
+        real = known.get(row["experiment_id"])
+        if real is None:
+            continue
+        item = f"{row['experiment_id']} {row['method']}"
+        values = (row["incremental_revenue_usd"], row["incremental_p025_usd"], row["incremental_p975_usd"])
+        out.append(_line("lift usd", item, values, float(real["incremental_revenue"])))
+        percent = (row["lift_pct"], row["lift_ci_low"], row["lift_ci_high"])
+        out.append(_line("lift %", item, percent, float(real["lift_pct"])))
+        back = (row["iroas"], row["iroas_ci_low"], row["iroas_ci_high"])
+        out.append(_line("lift iroas", item, back, float(real["iroas"])))
     return out
 
 
 def score_forecast(marts: Marts, truth: Path) -> list[Line]:
-    """WAPE of the champions in the backtest; and against true demand where a forecast week has happened."""
+    """WAPE of the champions in the backtest; and against true demand, stock-outs undone, where a forecast week has happened."""
     frame = marts.read("fct_forecast_backtest")
     if frame.empty:
         return [_missing("forecast wape", "fct_forecast_backtest")]
-    frame["level"] = np.where(frame["product_id"] == "all", "dma x retailer", "product")
+    nation = frame["dma_id"] == "000"
+    frame["level"] = np.select(
+        [frame["product_id"] != "all", nation & (frame["retailer_id"] == "all"), nation],
+        ["product", "nation", "retailer"],
+        "dma x retailer",
+    )
     out = []
     for (level, model), part in frame[frame["is_champion"].astype(bool)].groupby(["level", "model"]):
         note = f"{part['dma_id'].nunique()} DMAs, coverage80 {part['coverage80'].mean():.2f}"

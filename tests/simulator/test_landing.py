@@ -14,11 +14,11 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from tests.simulator.landing_reader import MEDIA, SALES, crm_cost, deliveries, newest, rows_of, us
 
 from simulator.__main__ import main
 from simulator.build import write_world
 from simulator.config import SCENARIOS, Options
+from tests.simulator.landing_reader import MEDIA, SALES, crm_cost, deliveries, newest, rows_of, us
 
 WEEKS, SCALE = 20, 0.1
 LAUNCH = "2026-08-02"
