@@ -43,17 +43,19 @@ class Scores:
         return float(np.exp(self.log_ratio[day]))
 
 
-def score(values: Floats) -> Scores:
+def score(values: Floats, judged_days: int = 14) -> Scores:
     """Score every day of one gap-free daily series.
 
     Args:
         values: shape (days,), non-negative; NaN where a day is unknown.
+        judged_days: how many of the newest days get a gate; the others only serve as their past.
 
     Returns:
         Scores with NaN on days that have less than ``WEEKS`` of history (they can never alarm).
     """
     days = len(values)
-    level = np.nanmedian(values) if np.isfinite(values).any() else 0.0
+    past = values[: max(1, days - judged_days)]
+    level = np.nanmedian(past) if np.isfinite(past).any() else 0.0
     floor = max(float(level) * 0.01, 1e-9)
     logs = np.log(np.maximum(values, 0.0) + floor)
     seasonal = np.full(days, np.nan)
@@ -68,7 +70,7 @@ def score(values: Floats) -> Scores:
     residual = raw - shift
     size = np.abs(residual)
     gate = np.full(days, np.nan)
-    judged = np.arange(start + 28, days)
+    judged = np.arange(max(start + 28, days - judged_days), days)
     if len(judged):
         # Every judged day's reference: the days before it, at most REFERENCE of them and none before `start`.
         padded = np.concatenate([np.full(REFERENCE, np.nan), size[start:-1]])

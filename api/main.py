@@ -90,6 +90,7 @@ ERRORS: dict[int | str, dict[str, Any]] = {
     304: {"description": "Unchanged since the ETag in If-None-Match"},
     401: {"model": Problem, "description": "No token, or an unknown one"},
     404: {"model": Problem, "description": "Not in the published version"},
+    409: {"model": Problem, "description": "The published answers do not reach that far; the text says why"},
     422: {"model": Problem, "description": "A parameter cannot be used"},
     429: {"model": Problem, "description": "Too many requests; see Retry-After"},
     503: {"model": Problem, "description": "Nothing is published, or it cannot be read"},
@@ -426,7 +427,7 @@ def what_if(
             answers.curves(ask.snap, ask.everything()), spend, from_channel, to_channel, amount_per_week_usd
         )
     except whatif.WhatIfError as error:
-        raise HTTPException(422, str(error)) from error
+        raise HTTPException(409, str(error)) from error
     return ask.one({**vars(result), "method": whatif.METHOD})
 
 

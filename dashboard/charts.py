@@ -86,7 +86,7 @@ def line(
     }
 
 
-def stacked(x: str, y: str, series: Spec, title: str, height: int = 260) -> Spec:
+def stacked(x: str, y: str, series: Spec, title: str, height: int = 320) -> Spec:
     """Areas that add up."""
     return {
         "height": height,
@@ -135,7 +135,7 @@ def bars(
                 "type": "nominal",
                 "title": None,
                 "sort": order,
-                "axis": {"labelLimit": 170},
+                "axis": {"labelLimit": 230},
             },
             "x": {
                 "field": value,
@@ -166,7 +166,7 @@ def intervals(
     form: str = "~g",
 ) -> Spec:
     """A dot with its interval for each row; an optional line at the break-even value."""
-    y = {"field": label, "type": "nominal", "title": None, "sort": order, "axis": {"labelLimit": 170}}
+    y = {"field": label, "type": "nominal", "title": None, "sort": order, "axis": {"labelLimit": 230}}
     tint = {"color": fill} if fill else {"color": {"value": BLUE}}
     layers: list[Spec] = [
         {

@@ -73,7 +73,6 @@ class Snapshot:
         self.derived: dict[Any, Any] = {}
         try:
             self._connection = duckdb.connect(str(path), read_only=True, config=LOCKED_DOWN)
-            self._connection.execute("set schema 'marts'") if self._has_marts() else None
             rows = self._connection.execute(
                 "select table_name, column_name from duckdb_columns() where schema_name = 'marts' "
                 "order by table_name, column_index"
@@ -84,12 +83,6 @@ class Snapshot:
         for table, column in rows:
             self._columns[table] = (*self._columns.get(table, ()), column)
         self.version = self._read_version(token)
-
-    def _has_marts(self) -> bool:
-        found = self._connection.execute(
-            "select count(*) from information_schema.schemata where schema_name = 'marts'"
-        ).fetchone()
-        return bool(found and found[0])
 
     def _read_version(self, token: str) -> Version:
         if not self.has("fct_published_version", "version", "content_hash", "published_at", "as_of_date"):

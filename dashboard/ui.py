@@ -41,7 +41,7 @@ STYLE = """
 .ml-state b{display:block}
 .ml-state.stale{border-color:#B36B00}.ml-state.failed{border-color:#C44A00}.ml-state.empty{border-color:#5A7A99}.ml-state.good{border-color:#0072B2}
 .ml-badge{display:inline-block;border:1px solid currentColor;border-radius:999px;padding:0 .55rem;font-size:.76rem;line-height:1.5;white-space:nowrap}
-.ml-note{font-size:.84rem;opacity:.86;max-width:75ch}
+.ml-note{font-size:.84rem;opacity:.86;max-width:100ch}
 .ml-alert{border:1px solid color-mix(in srgb,currentColor 16%,transparent);border-left:5px solid #5A7A99;border-radius:8px;padding:.6rem .85rem;margin:.4rem 0}
 .ml-alert.critical{border-left-color:#C44A00}.ml-alert.warning{border-left-color:#B36B00}
 .ml-alert p{margin:.15rem 0;font-size:.88rem}

@@ -60,7 +60,10 @@ def _response(page: Context) -> None:
         supported=["yes" if s else "not supported" for s in rows.is_supported.astype(bool)],
     )
     names = list(dict.fromkeys(rows.channel_name))
-    chosen = st.selectbox("Channel", names, key="response_channel") if len(names) > 1 else names[0]
+    known = [n for n in names if rows[(rows.channel_name == n) & rows.effect.notna()].size]
+    chosen = st.selectbox(
+        "Channel", names, index=names.index(known[0]) if known else 0, key="response_channel"
+    )
     part = rows[rows.channel_name == chosen]
     ui.chart(
         part,
@@ -76,16 +79,15 @@ def _response(page: Context) -> None:
         f"Effect of {chosen} on each segment with its 90 % interval; dashed line at no effect.",
     )
     ui.table(
-        rows,
+        part,
         [
             Column("segment", "Segment", fmt.text, False),
-            Column("channel_name", "Channel", fmt.text, False),
             Column("effect", "Effect", fmt.ratio),
             Column("interval", "90 % interval", fmt.text, False),
             Column("supported", "Supported by data", fmt.text, False),
             Column("note", "Note", fmt.text, False, True),
         ],
-        "Effect by segment and channel",
+        f"Relative change of purchases under {chosen}, by segment",
         key="response",
     )
     ui.download(rows.drop(columns=["interval", "supported"]), "segment-response")
@@ -93,17 +95,16 @@ def _response(page: Context) -> None:
 
 def _movement(page: Context) -> None:
     snap = page.snap
-    need = ("from_segment_id", "to_segment_id", "customers")
+    need = ("month_start_date", "from_segment_id", "to_segment_id", "customers")
     if not snap.has("fct_segment_migration", *need):
         ui.state("empty", "No movement yet", "At least two months of segments are needed.")
         return
-    time = "month" if snap.has("fct_segment_migration", "month") else "as_of_date"
     rows = snap.frame(
-        f"with m as (select *, {time} as moved_month from marts.fct_segment_migration where brand_id = ?), "
+        "with m as (select * from marts.fct_segment_migration where brand_id = ?), "
         "n as (select distinct segment_id, segment_name from marts.dim_segment) "
-        "select coalesce(a.segment_name, m.from_segment_id) as from_segment, coalesce(b.segment_name, m.to_segment_id) as to_segment, "
+        "select coalesce(a.segment_name, 'no segment') as from_segment, coalesce(b.segment_name, 'no segment') as to_segment, "
         "sum(customers) as customers from m left join n a on a.segment_id = m.from_segment_id left join n b on b.segment_id = m.to_segment_id "
-        "where moved_month = (select max(moved_month) from m) group by 1, 2 order by 1, 2",
+        "where month_start_date = (select max(month_start_date) from m) group by 1, 2 order by 1, 2",
         [page.brand],
     )
     if rows.empty:

@@ -905,7 +905,7 @@ def _outputs(
         pd.DataFrame(
             [
                 {
-                    "month": date(2026, 9, 1),
+                    "month_start_date": date(2026, 9, 1),
                     "from_segment_id": a,
                     "to_segment_id": b,
                     "customers": 900 if a == b else 60,
@@ -1079,12 +1079,11 @@ def _operations(
                     "brand_id": brand,
                     "feed": feed,
                     "file_name": f"{feed}_2026090{i + 1}.csv.gz",
-                    "uri": f"landing/{feed}/{feed}_2026090{i + 1}.csv.gz",
                     "sha256": f"{crc32((feed + str(i)).encode()):064x}",
                     "size_bytes": 12_000,
                     "delivered_at": finished - pd.Timedelta(days=7 * (5 - i), hours=2),
                     "loaded_at": finished - pd.Timedelta(days=7 * (5 - i)),
-                    "run_id": f"ingest-{i}",
+                    "load_run_id": f"ingest-{i}",
                     "outcome": "QF" if (feed == "target_sales" and i == 1) else "QR" if bad else "LOAD",
                     "reason": "missing_column" if (feed == "target_sales" and i == 1) else "",
                     "rows_file": 1000,
@@ -1112,7 +1111,7 @@ def _operations(
             "stage": "intake",
             "row_text": '=HYPERLINK("http://example.invalid") <b>x</b>',
             "delivered_at": finished,
-            "run_id": "ingest-2",
+            "load_run_id": "ingest-2",
             "released_by": None,
         }
         for i in range(3)

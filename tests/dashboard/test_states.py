@@ -82,7 +82,7 @@ def test_a_stopped_publish_is_announced(serving: Path, monkeypatch: pytest.Monke
     monkeypatch.setenv("SERVING_PATH", str(serving))
     monkeypatch.setenv("DASHBOARD_STALE_HOURS", "1")
     assert "No new version has been published lately" in open_page("channels").states("stale")
-    monkeypatch.setenv("DASHBOARD_STALE_HOURS", "200000")
+    monkeypatch.setenv("DASHBOARD_STALE_HOURS", "80000")
     assert not open_page("channels").states("stale")
 
 
