@@ -47,11 +47,6 @@ JOBS = (
 #: Jobs whose folder is not their own name.
 _ROOMS = {"segment_response": "modeling.segments.response"}
 PACKAGE = Path(__file__).resolve().parent
-JOBS = tuple(
-    j
-    for j in JOBS
-    if (PACKAGE / _ROOMS.get(j, f"modeling.{j}").split(".", 1)[1].replace(".", "/") / "spec.py").is_file()
-)
 
 
 @dataclass(frozen=True)

@@ -177,3 +177,10 @@ def test_new_output_columns_are_added_to_old_tables(tmp_path: Path) -> None:
         assert warehouse.query(
             "select count(*) from information_schema.columns where table_name = 't' and column_name = 'note'"
         ) == [(1,)]
+
+
+def test_the_dag_has_as_many_waves_as_the_jobs_need() -> None:
+    needed = len(runner.waves(runner.JOBS))
+    dag = (Path(runner.__file__).resolve().parents[1] / "dags" / "fit_models.py").read_text()
+    assert needed == runner_cli.MAX_WAVES
+    assert f"WAVES = {needed}\n" in dag
