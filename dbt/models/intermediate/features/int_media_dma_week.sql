@@ -57,18 +57,22 @@ placed as (
         coalesce(totals.spend_usd, 0) as total_spend_usd,
         coalesce(totals.impressions, 0) as total_impressions,
         coalesce(media.bridged_spend_usd, 0) as bridged_spend_usd,
-        {%- for measure in ['spend_usd', 'impressions'] %}
-        coalesce(media.{{ measure }}, 0) as located_{{ measure }},
+        coalesce(media.spend_usd, 0) as located_spend_usd,
         coalesce(
-            cast(totals.lost_{{ measure }} as double precision)
-            * case
-                when totals.located_{{ measure }} > 0
-                    then cast(coalesce(media.{{ measure }}, 0) as double precision) / cast(totals.located_{{ measure }} as double precision)
+            cast(totals.lost_spend_usd as double precision) * case
+                when totals.located_spend_usd > 0
+                    then cast(coalesce(media.spend_usd, 0) as double precision) / cast(totals.located_spend_usd as double precision)
                 else cast(spine.tv_homes as double precision) / homes.tv_homes
-            end
-            + cast(totals.national_{{ measure }} as double precision) * cast(spine.tv_homes as double precision) / homes.tv_homes, 0
-        ) as spread_{{ measure }}{% if not loop.last %},{% endif %}
-        {%- endfor %}
+            end + cast(totals.national_spend_usd as double precision) * cast(spine.tv_homes as double precision) / homes.tv_homes, 0
+        ) as spread_spend_usd,
+        coalesce(media.impressions, 0) as located_impressions,
+        coalesce(
+            cast(totals.lost_impressions as double precision) * case
+                when totals.located_impressions > 0
+                    then cast(coalesce(media.impressions, 0) as double precision) / cast(totals.located_impressions as double precision)
+                else cast(spine.tv_homes as double precision) / homes.tv_homes
+            end + cast(totals.national_impressions as double precision) * cast(spine.tv_homes as double precision) / homes.tv_homes, 0
+        ) as spread_impressions
     from {{ ref('int_spine_dma_week') }} as spine
     inner join channels
         on spine.brand_id = channels.brand_id

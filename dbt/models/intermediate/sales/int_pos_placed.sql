@@ -16,7 +16,7 @@ with amazon as (
         item.product_id,
         sales.units,
         sales.revenue_usd,
-        sales._delivered_at as delivered_at
+        {{ epoch_seconds('sales._delivered_at') }} as source_stamp
     from {{ ref('stg_amazon_vendor__sales') }} as sales
     inner join {{ ref('int_pos_item') }} as item
         on
@@ -44,7 +44,7 @@ with amazon as (
         item.product_id,
         sales.units,
         sales.revenue_usd,
-        sales._delivered_at as delivered_at
+        {{ epoch_seconds('sales._delivered_at') }} as source_stamp
     from {{ ref(model) }} as sales
     inner join {{ ref('int_pos_item') }} as item
         on
@@ -78,7 +78,7 @@ whole as (
         cast(units as decimal(18, 4)) as units,
         revenue_usd,
         1 as source_rows,
-        delivered_at
+        source_stamp
     from delivered
     where share = 1
 ),
@@ -99,7 +99,7 @@ parts as (
         {{ share_of('sum(units)', 'max(share)') }} as part_units,
         {{ share_of('sum(revenue_usd)', 'max(share)') }} as part_revenue_usd,
         count(*) as source_rows,
-        max(delivered_at) as delivered_at
+        sum(source_stamp) as source_stamp
     from delivered
     where share <> 1
     group by brand_id, retailer_id, first_day, days, place_id, dma_id, item_id, product_id, takes_rest
@@ -123,7 +123,7 @@ settled as (
             else 0
         end as revenue_usd,
         case when takes_rest then source_rows else 0 end as source_rows,
-        delivered_at
+        case when takes_rest then source_stamp else 0 end as source_stamp
     from parts
 )
 
@@ -137,7 +137,7 @@ select
     cast(sum(units) as decimal(18, 4)) as units,
     cast(sum(revenue_usd) as decimal(18, 4)) as revenue_usd,
     sum(source_rows) as source_rows,
-    max(delivered_at) as delivered_at
+    sum(source_stamp) as source_stamp
 from (
     select * from whole
     union all

@@ -1,7 +1,27 @@
+-- depends_on: {{ ref('int_reference_state') }}
 {# A conversion is a Find a Retailer click. Its path is what the visitor touched in the look-back window before it and after their
    conversion before; no touch means the visitor came directly. What no conversion follows within the window is a null path:
-   one visitor's such touches of one calendar month. #}
+   one visitor's such touches of one calendar month.
+
+   Incremental by calendar month of the path: a month depends on the events of its own days, of the look-back window before it and
+   of the window after it; a month is stale when any of those changed (see stale_partitions) and is rebuilt whole. #}
+{{ config(
+    materialized='incremental',
+    incremental_strategy='append',
+    on_schema_change='fail',
+    pre_hook="{% if is_incremental() %}delete from {{ this }} where cast(date_trunc('month', date_day) as date) in ({{ path_stale_months() }}){% endif %}"
+) }}
 {% set window_days = var('lookback_days') %}
+{% set stale_months = date_literals(path_stale_months()) if is_incremental() else [] %}
+{% set read_days %}
+        {% if is_incremental() %}
+        and (
+            {% for month in stale_months %}
+            date_day between {{ month }} - {{ window_days }} - 1 and {{ month }} + 31 + {{ window_days }} + 1{% if not loop.last %} or{% endif %}
+            {% endfor %}
+        )
+        {% endif %}
+{% endset %}
 with touches as (
     select
         brand_id,
@@ -13,7 +33,9 @@ with touches as (
         cast(null as varchar(16)) as retailer_id,
         0 as is_conversion
     from {{ ref('fct_touchpoint') }}
-    where is_eligible
+    where
+        is_eligible
+        {{ read_days }}
 ),
 
 conversions as (
@@ -41,6 +63,7 @@ conversions as (
     where
         web.event_type = 'find_retailer_click'
         and not coalesce(agent.is_bot, false)
+        {{ read_days | replace('date_day', 'web.date_day') }}
 ),
 
 events as (
@@ -142,18 +165,26 @@ paths as (
 )
 
 select
-    path_id,
-    brand_id,
-    visitor_key,
-    conversion_ts,
-    cast(conversion_ts as date) as date_day,
-    {{ week_start('conversion_ts') }} as week_start_date,
-    dma_id,
-    retailer_id,
-    path,
-    cast(touch_count as integer) as touch_count,
-    split_part(path, ' > ', 1) as first_channel_id,
-    split_part(path, ' > ', case when touch_count > 0 then cast(touch_count as integer) else 1 end) as last_channel_id,
-    is_converted,
-    coalesce(value_usd, cast(0 as {{ type_money() }})) as value_usd
+    paths.path_id,
+    paths.brand_id,
+    paths.visitor_key,
+    paths.conversion_ts,
+    cast(paths.conversion_ts as date) as date_day,
+    {{ week_start('paths.conversion_ts') }} as week_start_date,
+    paths.dma_id,
+    paths.retailer_id,
+    paths.path,
+    cast(paths.touch_count as integer) as touch_count,
+    split_part(paths.path, ' > ', 1) as first_channel_id,
+    split_part(paths.path, ' > ', case when paths.touch_count > 0 then cast(paths.touch_count as integer) else 1 end) as last_channel_id,
+    paths.is_converted,
+    coalesce(paths.value_usd, cast(0 as {{ type_money() }})) as value_usd,
+    cast(month_state.source_rows as bigint) as source_rows,
+    cast(month_state.source_stamp as bigint) as source_stamp,
+    {{ path_built_with() }} as built_with
 from paths
+inner join ({{ path_month_state() }}) as month_state
+    on cast(date_trunc('month', paths.conversion_ts) as date) = month_state.partition_day
+{% if is_incremental() %}
+where month_state.partition_day in ({{ stale_months | join(', ') }})
+{% endif %}

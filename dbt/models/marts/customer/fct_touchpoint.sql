@@ -1,6 +1,17 @@
+-- depends_on: {{ ref('int_reference_state') }}
 {# Touches: what a visitor saw or clicked or how they came. A repeat is the same visitor, channel and kind within a minute, or the
    landing of a click (a visit from the same channel within half an hour of it). A touch counts for a path when it is no bot's, no
-   repeat, and, for a view, viewable. Conversions (Find a Retailer clicks) are in fct_conversion_path. #}
+   repeat, and, for a view, viewable. Conversions (Find a Retailer clicks) are in fct_conversion_path.
+
+   Incremental by day. Stale days are found by state, not by clock (see stale_partitions); a repeat is judged against the event
+   before it, so the day after a stale day is rebuilt too, and the day before it is read. #}
+{{ config(
+    materialized='incremental',
+    incremental_strategy='append',
+    on_schema_change='fail',
+    pre_hook="{% if is_incremental() %}delete from {{ this }} where date_day in ({{ touchpoint_stale_days() }}){% endif %}"
+) }}
+{% set stale_days = date_literals(touchpoint_stale_days()) | join(', ') if is_incremental() else '' %}
 with events as (
     select
         web.brand_id,
@@ -11,6 +22,7 @@ with events as (
         web.event_type,
         web.campaign_id,
         web.is_viewable,
+        web._delivered_at as delivered_at,
         coalesce(alias.channel_id, 'unmapped') as channel_id,
         coalesce(dma.dma_id, zip.dma_id, '999') as dma_id,
         coalesce(agent.is_bot, false) as is_bot
@@ -30,7 +42,11 @@ with events as (
             and zip.dma_rank = 1
     left join {{ ref('int_user_agent') }} as agent
         on web.user_agent = agent.user_agent
-    where web.event_type in ('impression_view', 'ad_click', 'site_visit')
+    where
+        web.event_type in ('impression_view', 'ad_click', 'site_visit')
+        {% if is_incremental() %}
+        and (web.date_day in ({{ stale_days }}) or web.date_day + 1 in ({{ stale_days }}))
+        {% endif %}
 ),
 
 neighbours as (
@@ -76,5 +92,10 @@ select
     dma_id,
     is_bot,
     is_duplicate,
-    not is_bot and not is_duplicate and (event_type <> 'impression_view' or coalesce(is_viewable, false)) as is_eligible
+    not is_bot and not is_duplicate and (event_type <> 'impression_view' or coalesce(is_viewable, false)) as is_eligible,
+    delivered_at,
+    {{ touchpoint_built_with() }} as built_with
 from judged
+{% if is_incremental() %}
+where date_day in ({{ stale_days }})
+{% endif %}

@@ -1,3 +1,7 @@
+{% set grain = [
+    'summed.brand_id', 'summed.date_day', 'summed.source_feed', 'summed.channel_id', 'summed.campaign_id', 'summed.tactic',
+    'summed.state', 'summed.dma_id'
+] %}
 with media as (
     select * from {{ ref('int_media_union') }}
 ),
@@ -67,7 +71,7 @@ summed as (
 )
 
 select
-    {{ surrogate_key(['summed.brand_id', 'summed.date_day', 'summed.source_feed', 'summed.channel_id', 'summed.campaign_id', 'summed.tactic', 'summed.state', 'summed.dma_id']) }} as media_key,
+    {{ surrogate_key(grain) }} as media_key,
     summed.brand_id,
     summed.date_day,
     summed.platform,

@@ -12,5 +12,6 @@ select
     cast(size_ounces as double precision) as size_ounces,
     pack_count,
     list_price_usd,
-    cogs_usd
+    cogs_usd,
+    _delivered_at
 from {{ source('reference', 'product_master') }}

@@ -4,5 +4,6 @@ select
     trim(store_nbr) as store_id,
     {{ zip5('zip') }} as zip_code,
     city,
-    upper(trim(state)) as state_code
+    upper(trim(state)) as state_code,
+    _delivered_at
 from {{ source('reference', 'store_locations') }}

@@ -4,5 +4,6 @@ select
     {{ zip5('zip_code') }} as zip_code,
     lpad(trim(dma_code), 3, '0') as dma_code,
     dma_description,
-    coalesce(cast(weight as double precision), 1) as weight
+    coalesce(cast(weight as double precision), 1) as weight,
+    _delivered_at
 from {{ source('reference', 'zip_dma') }}
