@@ -40,8 +40,7 @@ def measure(run: Run, parsed: Parsed, task: Task) -> None:
         f"min({event}) filter (where _reason is null), max({event}) filter (where _reason is null)"
         + "".join(f", {c}" for c in counts)
         + f" from {rows}"
-    ).fetchone()
-    assert row is not None
+    ).first()
     parsed.rows_good, parsed.rows_bad, parsed.rows_declared = row[0], row[1], row[2]
     parsed.money_good, parsed.money_bad = str(row[3]), str(row[4])
     parsed.first_date, parsed.last_date = (None if d is None else d.isoformat() for d in row[5:7])
@@ -113,7 +112,9 @@ def judge(run: Run, parsed: Parsed, task: Task, layout: Layout, tally: Tally, fa
             f"select _field, count(*) from {rows} where _reason in ({words}) group by _field order by 2 desc, 1"
         ).fetchall():
             if count >= TYPE_ROWS and count > TYPE_SHARE * data_rows:
-                raise Refused("type_changed", f"{count} of {data_rows} rows do not hold the declared type in {name}")
+                raise Refused(
+                    "type_changed", f"{count} of {data_rows} rows do not hold the declared type in {name}"
+                )
             parsed.warnings.append(("type_change", name, count))
     if data_rows == 0:
         parsed.warnings.append(("no_rows", "a header and nothing else", 0))
@@ -128,9 +129,13 @@ def judge(run: Run, parsed: Parsed, task: Task, layout: Layout, tally: Tally, fa
             parsed.warnings.append(("optional_column_missing", ", ".join(missing), len(missing)))
     if not facts.ascii:
         mark = literal('(as delivered)":"')
-        changed = run(f"select count(*) from {rows} where _reason is null and contains(_extra, {mark})").fetchone()
+        changed = run(
+            f"select count(*) from {rows} where _reason is null and contains(_extra, {mark})"
+        ).fetchone()
         if changed and changed[0]:
-            parsed.warnings.append(("id_normalised", "invisible or full-width characters removed", changed[0]))
+            parsed.warnings.append(
+                ("id_normalised", "invisible or full-width characters removed", changed[0])
+            )
     _window(run, parsed, task, rows)
     if contract.partition:
         parts = ", ".join(f"cast({quoted(p)} as varchar)" for p in contract.partition)
@@ -155,16 +160,23 @@ def _window(run: Run, parsed: Parsed, task: Task, rows: str) -> None:
         return
     week = timedelta(days=7)
     first, last = (date.fromisoformat(day) for day in task.window)
-    if date.fromisoformat(parsed.first_date) >= first - week and date.fromisoformat(parsed.last_date) <= last + week:
+    if (
+        date.fromisoformat(parsed.first_date) >= first - week
+        and date.fromisoformat(parsed.last_date) <= last + week
+    ):
         return
     event = f"cast({quoted(contract.event_date)} as date)"
     low, high = (f"date '{d}'" for d in task.window)
-    outside_sql = f"_reason is null and {event} not between {low} - interval 7 day and {high} + interval 7 day"
+    outside_sql = (
+        f"_reason is null and {event} not between {low} - interval 7 day and {high} + interval 7 day"
+    )
     swapped = f"try_cast(strftime({event}, '%Y-%d-%m') as date) between {low} and {high}"
     found: Any = run(
         f"select count(*) filter (where {outside_sql}), count(*) filter (where {outside_sql} and {swapped}) from {rows}"
     ).fetchone()
     if found[1] > TYPE_SHARE * parsed.rows_good:
-        raise Refused("date_format_contradiction", "day and month are swapped against the window in the file's name")
+        raise Refused(
+            "date_format_contradiction", "day and month are swapped against the window in the file's name"
+        )
     if found[0]:
         parsed.warnings.append(("date_outside_window", f"{task.window[0]} to {task.window[1]}", found[0]))

@@ -63,12 +63,16 @@ def _plain(value: Any) -> Any:
 def _table(rows: list[dict[str, Any]], columns: list[str]) -> str:
     cells = [columns, *[["" if row[c] is None else str(row[c]) for c in columns] for row in rows]]
     widths = [min(60, max(len(line[i]) for line in cells)) for i in range(len(columns))]
-    return "\n".join("  ".join(t[:60].ljust(w) for t, w in zip(line, widths, strict=True)).rstrip() for line in cells)
+    return "\n".join(
+        "  ".join(t[:60].ljust(w) for t, w in zip(line, widths, strict=True)).rstrip() for line in cells
+    )
 
 
 def _show(rows: list[dict[str, Any]], columns: list[str], form: str) -> None:
     if form == "json":
-        print(json.dumps([{k: _plain(v) for k, v in row.items()} for row in rows], indent=1, ensure_ascii=False))
+        print(
+            json.dumps([{k: _plain(v) for k, v in row.items()} for row in rows], indent=1, ensure_ascii=False)
+        )
     else:
         print(_table(rows, columns))
 
@@ -76,7 +80,17 @@ def _show(rows: list[dict[str, Any]], columns: list[str], form: str) -> None:
 def _status(settings: Settings, args: argparse.Namespace) -> int:
     with runner.opened(settings, load_contracts(), read_only=True) as warehouse:
         rows = warehouse.query(f"select {STATUS} from intake.ledger order by loaded_at, uri")
-    shown = ["file", "feed", "outcome", "reason", "rows_file", "rows_loaded", "rows_quarantined", "rows_declared", "delivered_at"]
+    shown = [
+        "file",
+        "feed",
+        "outcome",
+        "reason",
+        "rows_file",
+        "rows_loaded",
+        "rows_quarantined",
+        "rows_declared",
+        "delivered_at",
+    ]
     _show(rows, shown, args.format)
     return 0
 
@@ -137,7 +151,9 @@ def _new_feed(settings: Settings, args: argparse.Namespace) -> int:
     from ingest.newfeed import create
 
     types = dict(pair.split("=", 1) for pair in args.type)
-    for path in create(args.name, Path(args.sample), partner=args.partner or args.name, channel=args.channel, types=types):
+    for path in create(
+        args.name, Path(args.sample), partner=args.partner or args.name, channel=args.channel, types=types
+    ):
         print(path)
     return 0
 
@@ -173,21 +189,29 @@ def main(argv: list[str] | None = None) -> int:
     quarantine.set_defaults(run=_quarantine)
     for command in (status, quarantine):
         command.add_argument("--format", choices=("text", "json"), default="text")
-    commands.add_parser("families", help="JSON list of feed families with new files").set_defaults(run=_families)
+    commands.add_parser("families", help="JSON list of feed families with new files").set_defaults(
+        run=_families
+    )
     replay = commands.add_parser("replay", help="read one file again, or a repaired copy of it")
     replay.add_argument("file", help="a file of the landing zone, or a repaired copy with the same name")
     replay.set_defaults(run=_replay)
     forget = commands.add_parser("forget", help="remove people everywhere and keep them away")
-    forget.add_argument("--subjects", required=True, help="file with e-mail addresses, telephone numbers or person ids")
+    forget.add_argument(
+        "--subjects", required=True, help="file with e-mail addresses, telephone numbers or person ids"
+    )
     forget.set_defaults(run=_forget)
     new_feed = commands.add_parser("new-feed", help="write a contract, a staging model and a golden sample")
     new_feed.add_argument("name")
     new_feed.add_argument("--sample", required=True, help="a delimited file of the partner with a header")
     new_feed.add_argument("--channel", required=True, help="channel id that its spend belongs to")
     new_feed.add_argument("--partner", help="who sends it")
-    new_feed.add_argument("--type", action="append", default=[], metavar="HEADER=TYPE", help="declared type of a column")
+    new_feed.add_argument(
+        "--type", action="append", default=[], metavar="HEADER=TYPE", help="declared type of a column"
+    )
     new_feed.set_defaults(run=_new_feed)
-    commands.add_parser("check", help="rows and money of the ledger against the tables").set_defaults(run=_check)
+    commands.add_parser("check", help="rows and money of the ledger against the tables").set_defaults(
+        run=_check
+    )
     args = parser.parse_args(argv)
     try:
         result: int = args.run(load_settings(), args)
@@ -199,7 +223,10 @@ def main(argv: list[str] | None = None) -> int:
         print(f"ingest: landing zone: {error}; run again to retry", file=sys.stderr)
         return 1
     except (OSError, duckdb.Error) as error:
-        print(f"ingest: {str(error).splitlines()[0]}; nothing is half-written, run again to retry", file=sys.stderr)
+        print(
+            f"ingest: {str(error).splitlines()[0]}; nothing is half-written, run again to retry",
+            file=sys.stderr,
+        )
         return 1
     except KeyboardInterrupt:
         print("ingest: stopped; run again to go on", file=sys.stderr)

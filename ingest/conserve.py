@@ -21,14 +21,18 @@ def problems(warehouse: Warehouse, contracts: Mapping[str, Contract]) -> list[st
         )
     ]
     for feed, contract in sorted(contracts.items()):
-        money = f"coalesce(sum({quoted(contract.money_field)}), 0) * {contract.money_unit}" if contract.money_field else "0"
+        money = (
+            f"coalesce(sum({quoted(contract.money_field)}), 0) * {contract.money_unit}"
+            if contract.money_field
+            else "0"
+        )
         rows = warehouse.query(
             f"""
             with held as (
                 select brand_id, _file_id, count(*) as n, {money} as m from (
-                    select brand_id, _file_id{', ' + quoted(contract.money_field) if contract.money_field else ''} from raw.{quoted(feed)}
+                    select brand_id, _file_id{", " + quoted(contract.money_field) if contract.money_field else ""} from raw.{quoted(feed)}
                     union all
-                    select brand_id, _file_id{', ' + quoted(contract.money_field) if contract.money_field else ''} from raw_history.{quoted(feed)}
+                    select brand_id, _file_id{", " + quoted(contract.money_field) if contract.money_field else ""} from raw_history.{quoted(feed)}
                 ) as every_row group by brand_id, _file_id
             ), refused as (
                 select brand_id, sha256, count(*) as n from intake.quarantine where feed = '{feed}' group by brand_id, sha256

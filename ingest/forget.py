@@ -115,7 +115,9 @@ def _delete(connection: duckdb.DuckDBPyConnection, hashes: set[str]) -> int:
     return removed
 
 
-def _clean_rows(text: str, contract: Contract, contracts: Mapping[str, Contract], hasher: Hasher, hashes: set[str]) -> tuple[str, int]:
+def _clean_rows(
+    text: str, contract: Contract, contracts: Mapping[str, Contract], hasher: Hasher, hashes: set[str]
+) -> tuple[str, int]:
     """The text without the subjects' lines, and how many lines went."""
     layout = resolve(contract, text[: 1 << 20], contracts)
     spots = [
@@ -150,7 +152,9 @@ def _clean_rows(text: str, contract: Contract, contracts: Mapping[str, Contract]
     return "".join(kept), dropped
 
 
-def _clean_file(item: Item, contract: Contract, contracts: Mapping[str, Contract], hasher: Hasher, hashes: set[str]) -> tuple[bytes | None, int]:
+def _clean_file(
+    item: Item, contract: Contract, contracts: Mapping[str, Contract], hasher: Hasher, hashes: set[str]
+) -> tuple[bytes | None, int]:
     """New bytes of a landing file (None = remove it whole) and how many rows of subjects it held."""
     raw = Path(item.path).read_bytes()
     zipped = raw[:2] == b"\x1f\x8b"
@@ -173,13 +177,16 @@ def forget(settings: Settings, contracts: Mapping[str, Contract], subjects: list
         WarehouseError: the target or the landing zone is one that this command cannot rewrite.
     """
     if settings.warehouse_target != "duckdb" or settings.landing_uri.startswith("s3://"):
-        raise WarehouseError("forget rewrites a local landing zone and a DuckDB warehouse; see docs/ingest.md for S3 and Redshift")
+        raise WarehouseError(
+            "forget rewrites a local landing zone and a DuckDB warehouse; see docs/ingest.md for S3 and Redshift"
+        )
     hasher, report = Hasher(settings.pii_hash_key()), Erased(subjects=len(subjects))
     hashes = _hashes(hasher, subjects)
     if not hashes:
         return report
     with opened(settings, contracts) as warehouse:
-        assert isinstance(warehouse, DuckDBWarehouse)
+        if not isinstance(warehouse, DuckDBWarehouse):
+            raise WarehouseError("forget needs the DuckDB warehouse")
         connection = warehouse.connection
         hashes = _widen(connection, hashes)
         known = {h for (h,) in connection.execute("select subject_hash from intake.suppression").fetchall()}
@@ -187,7 +194,9 @@ def forget(settings: Settings, contracts: Mapping[str, Contract], subjects: list
         brands = {b for (b,) in connection.execute("select distinct brand_id from intake.ledger").fetchall()}
         connection.begin()  # first of all they may not come back; the rest can be repeated
         for brand in sorted(brands | {settings.brand_id}):
-            connection.execute("insert into intake.suppression select ?, unnest(?), 'subject', 'forget'", [brand, fresh])
+            connection.execute(
+                "insert into intake.suppression select ?, unnest(?), 'subject', 'forget'", [brand, fresh]
+            )
         connection.commit()
         _landing(settings, contracts, warehouse, hasher, hashes, report)
         connection.begin()
@@ -247,7 +256,9 @@ def _serving(path: Path, hashes: set[str]) -> int:
         removed = 0
         for schema, table, columns in _tables(connection):
             hit = " or ".join(f"{quoted(c)} in (select unnest($1))" for c in columns)
-            row = connection.execute(f"delete from {schema}.{quoted(table)} where {hit}", [sorted(hashes)]).fetchone()
+            row = connection.execute(
+                f"delete from {schema}.{quoted(table)} where {hit}", [sorted(hashes)]
+            ).fetchone()
             removed += int(row[0]) if row else 0
         connection.execute("checkpoint")
     finally:

@@ -61,7 +61,8 @@ def match(contract: Contract, names: Sequence[str]) -> tuple[dict[str, int], lis
                 break
     used = set(positions.values())
     extras = [i for i in range(len(names)) if i not in used]
-    required, optional = [], []
+    required: list[str] = []
+    optional: list[str] = []
     for item in contract.fields.values():
         absent = [p for p in (item.parts or (item.name,)) if p not in positions]
         if item.role != "file_stem" and len(absent) == len(item.parts or (item.name,)):
@@ -81,7 +82,11 @@ def better_feed(contract: Contract, names: Sequence[str], contracts: Mapping[str
 
 
 def _diagnose(
-    contract: Contract, lines: Sequence[str], start: int, missing: list[str], contracts: Mapping[str, Contract]
+    contract: Contract,
+    lines: Sequence[str],
+    start: int,
+    missing: list[str],
+    contracts: Mapping[str, Contract],
 ) -> Refused:
     names = _split(lines[start], contract.delimiter)
     for delimiter in _DELIMITERS:
@@ -104,7 +109,9 @@ def _diagnose(
     return Refused("missing_column", "required: " + ", ".join(missing))
 
 
-def resolve(contract: Contract, head: str, contracts: Mapping[str, Contract], line_end: str | None = None) -> Layout:
+def resolve(
+    contract: Contract, head: str, contracts: Mapping[str, Contract], line_end: str | None = None
+) -> Layout:
     """Match the header of a delimited file with its contract.
 
     Args:

@@ -25,7 +25,9 @@ _WINDOW = re.compile(r"_(\d{8})_(\d{8})(?=__|\.|$)")
 _UNFINISHED = (".tmp", ".part", ".partial", ".filepart", ".crdownload", ".inprogress", ".uploading", "~")
 MANIFEST = ".manifest.json"
 _SIDECAR = (".done", MANIFEST, ".md5", ".sha256", "_success")
-_UNSAFE = frozenset([*range(0x20), 0x7F, *range(0x80, 0xA0), *range(0x202A, 0x202F), *range(0x2066, 0x206A), 0x200E, 0x200F])
+_UNSAFE = frozenset(
+    [*range(0x20), 0x7F, *range(0x80, 0xA0), *range(0x202A, 0x202F), *range(0x2066, 0x206A), 0x200E, 0x200F]
+)
 MAX_NAME = 255
 
 

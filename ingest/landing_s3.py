@@ -31,8 +31,25 @@ ATTEMPTS = int(os.environ.get("INGEST_S3_ATTEMPTS", 6))
 BASE_SECONDS = float(os.environ.get("INGEST_S3_BACKOFF_SECONDS", 0.5))
 BLOCK = 1 << 20
 T = TypeVar("T")
-_AGAIN = {"SlowDown", "InternalError", "ServiceUnavailable", "RequestTimeout", "Throttling", "RequestLimitExceeded", "503", "500"}
-_DENIED = {"AccessDenied", "403", "Forbidden", "InvalidAccessKeyId", "SignatureDoesNotMatch", "ExpiredToken", "AllAccessDisabled"}
+_AGAIN = {
+    "SlowDown",
+    "InternalError",
+    "ServiceUnavailable",
+    "RequestTimeout",
+    "Throttling",
+    "RequestLimitExceeded",
+    "503",
+    "500",
+}
+_DENIED = {
+    "AccessDenied",
+    "403",
+    "Forbidden",
+    "InvalidAccessKeyId",
+    "SignatureDoesNotMatch",
+    "ExpiredToken",
+    "AllAccessDisabled",
+}
 _GONE = {"NoSuchKey", "404", "NoSuchVersion", "NoSuchBucket"}
 
 
@@ -109,7 +126,9 @@ class S3Landing:
         entry = {"Size": head["ContentLength"], "ETag": head["ETag"]}
         return self._item(key, entry, head["LastModified"].timestamp(), version or "", False)
 
-    def _item(self, key: str, entry: dict[str, Any], modified: float, version: str, has_manifest: bool) -> Item | None:
+    def _item(
+        self, key: str, entry: dict[str, Any], modified: float, version: str, has_manifest: bool
+    ) -> Item | None:
         relative = key.removeprefix(self.prefix)
         name = relative.rsplit("/", 1)[-1]
         parts = PurePosixPath(relative).parts
@@ -121,7 +140,9 @@ class S3Landing:
         promised: tuple[tuple[str, str], ...] = ()
         if has_manifest:
             promised = manifest_of(
-                patiently(lambda: self.s3.get_object(Bucket=self.bucket, Key=key + MANIFEST)["Body"].read(1 << 16))
+                patiently(
+                    lambda: self.s3.get_object(Bucket=self.bucket, Key=key + MANIFEST)["Body"].read(1 << 16)
+                )
             )
         return Item(
             uri=relative,
@@ -155,7 +176,7 @@ def fetch(item: Item, folder: Path, *, in_memory: bool) -> IO[bytes]:
         if in_memory and hasattr(os, "memfd_create"):
             target: IO[bytes] = os.fdopen(os.memfd_create("delivery"), "w+b", buffering=0)
         else:
-            target = tempfile.TemporaryFile(dir=folder, buffering=0)
+            target = tempfile.TemporaryFile(dir=folder, buffering=0)  # noqa: SIM115  (handed on open)
         try:
             body = s3.get_object(Bucket=bucket, Key=key, **asked)["Body"]
             got = 0

@@ -24,7 +24,9 @@ MEDIA = {
 }
 
 
-def draft(feed: str, headers: list[str], types: dict[str, str], *, partner: str, family: str) -> dict[str, Any]:
+def draft(
+    feed: str, headers: list[str], types: dict[str, str], *, partner: str, family: str
+) -> dict[str, Any]:
     """Contract document for a delimited daily feed. Types that nobody declared are text: nothing is guessed.
 
     Raises:
@@ -145,7 +147,9 @@ def create(
     out = {
         contracts / f"{feed}.yml": f"# {partner}: the only place that knows this partner file's shape.\n"
         + yaml.safe_dump(document, sort_keys=False, allow_unicode=True),
-        staging / f"{model}.sql": staging_sql(document, channel).replace("source('raw',", f"source('raw_{feed}',"),
+        staging / f"{model}.sql": staging_sql(document, channel).replace(
+            "source('raw',", f"source('raw_{feed}',"
+        ),
         staging / f"{model}.yml": yaml.safe_dump(description, sort_keys=False),
     }
     for path, text in out.items():

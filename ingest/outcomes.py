@@ -2,7 +2,16 @@
 
 from __future__ import annotations
 
-LOAD, QR, QF, NOOP, WAIT, REPLACE, ABORT, WARN = "LOAD", "QR", "QF", "NOOP", "WAIT", "REPLACE", "ABORT", "WARN"
+LOAD, QR, QF, NOOP, WAIT, REPLACE, ABORT, WARN = (
+    "LOAD",
+    "QR",
+    "QF",
+    "NOOP",
+    "WAIT",
+    "REPLACE",
+    "ABORT",
+    "WARN",
+)
 OUTCOMES = (LOAD, QR, QF, NOOP, WAIT, REPLACE, ABORT, WARN)
 # A file with one of these is settled; WAIT and ABORT are looked at again by the next run.
 SETTLED = (LOAD, QR, QF, NOOP, REPLACE, WARN)

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
+import pyarrow as pa
 
 from ingest import checks, tokens
 from ingest.contracts import Contract
@@ -35,7 +36,9 @@ FOOTERS = {
 
 
 _NUMBERS = itertools.count()
-_PERSONAL = re.compile(r"mail|phone|first_?name|last_?name|address|subscriber_key|latitude|longitude|birth|^ip$", re.IGNORECASE)
+_PERSONAL = re.compile(
+    r"mail|phone|first_?name|last_?name|address|subscriber_key|latitude|longitude|birth|^ip$", re.IGNORECASE
+)
 
 
 @dataclass
@@ -86,13 +89,15 @@ class Engine:
 
         def keyed_hash(kinds: Any, texts: Any) -> Any:
             kind = kinds[0].as_py() if len(kinds) else "id"
-            return tokens.pa.array([hasher(kind, text) for text in texts.to_pylist()], type=tokens.pa.string())
+            return pa.array([hasher(kind, text) for text in texts.to_pylist()], type=pa.string())
 
-        add("keyed_hash", keyed_hash, ["VARCHAR", "VARCHAR"], "VARCHAR", type="arrow", null_handling="special")  # type: ignore[arg-type]
-        add("mask_text", mask_text, ["VARCHAR"], "VARCHAR")  # type: ignore[arg-type]
-        add("slow_value", slow_value, ["VARCHAR", "VARCHAR"], "VARCHAR", null_handling="special")  # type: ignore[arg-type]
-        add("why", why, ["VARCHAR", "VARCHAR"], "VARCHAR", null_handling="special")  # type: ignore[arg-type]
-        add("normal_text", normal_text, ["VARCHAR"], "VARCHAR")  # type: ignore[arg-type]
+        add(
+            "keyed_hash", keyed_hash, ["VARCHAR", "VARCHAR"], "VARCHAR", type="arrow", null_handling="special"
+        )
+        add("mask_text", mask_text, ["VARCHAR"], "VARCHAR")
+        add("slow_value", slow_value, ["VARCHAR", "VARCHAR"], "VARCHAR", null_handling="special")
+        add("why", why, ["VARCHAR", "VARCHAR"], "VARCHAR", null_handling="special")
+        add("normal_text", normal_text, ["VARCHAR"], "VARCHAR")
         self.connection.execute("set timezone = 'UTC'")
         self.connection.execute("set preserve_insertion_order = true")
 
@@ -119,7 +124,7 @@ def _csv_source(engine: Engine, received: Received, task: Task, careful: bool) -
     extras = {layout.names[i] or f"column_{i + 1}": f"c{i}" for i in layout.extras}
     shown = {(name or f"column_{i + 1}"): f"c{i}" for i, name in enumerate(layout.names)}
     if careful:
-        reader = tokens.pa.RecordBatchReader.from_batches(
+        reader = pa.RecordBatchReader.from_batches(
             tokens.csv_schema(width), tokens.csv_batches(received.stream, contract, layout, tally)
         )
         engine.connection.register("cells", reader)
@@ -141,8 +146,8 @@ _JSON_ROWS = (
 )
 
 
-def _json_table(engine: Engine, batches: Iterator[tokens.pa.RecordBatch], tally: tokens.Tally) -> None:
-    reader = tokens.pa.RecordBatchReader.from_batches(tokens.JSON_SCHEMA, batches)
+def _json_table(engine: Engine, batches: Iterator[pa.RecordBatch], tally: tokens.Tally) -> None:
+    reader = pa.RecordBatchReader.from_batches(tokens.JSON_SCHEMA, batches)
     engine.connection.register("texts", reader)
     try:
         engine.run(_JSON_ROWS + "(select *, coalesce(json_valid(j), false) as valid from texts)")
@@ -169,8 +174,9 @@ def _plain_ndjson(engine: Engine, received: Received, tally: tokens.Tally) -> bo
         )
     except duckdb.InvalidInputException:
         return False
-    found = engine.run("select count(*), count(*) filter (where _err = 'truncated_row') from json_rows").fetchone()
-    assert found is not None
+    found = engine.run(
+        "select count(*), count(*) filter (where _err = 'truncated_row') from json_rows"
+    ).first()
     tally.records = tally.lines = found[0]
     tally.truncated = found[1] > 0
     return bool(tally.records == facts.lines)
@@ -190,21 +196,30 @@ def _json_source(engine: Engine, received: Received, task: Task) -> tuple[Source
     else:
         _json_table(engine, tokens.array_batches(received.stream, tally), tally)
     run = engine.run
-    keys = [str(k) for (k,) in run("select distinct unnest(json_keys(j)) as k from json_rows order by k").fetchall()]
+    keys = [
+        str(k)
+        for (k,) in run("select distinct unnest(json_keys(j)) as k from json_rows order by k").fetchall()
+    ]
     if len(keys) > 1000:
         raise Refused("too_many_columns", "more than 1000")
     paths = {key: '$."' + key.replace('"', '\\"') + '"' for key in keys}
     nested: dict[str, str] = {}
-    sample = [json.loads(j) for (j,) in run("select j from json_rows where j is not null limit 500").fetchall()]
+    sample = [
+        json.loads(j) for (j,) in run("select j from json_rows where j is not null limit 500").fetchall()
+    ]
     for row in sample:
         for key, value in row.items():
             if isinstance(value, dict):
-                nested.update({f"{key}.{inner}": f'$."{key}"."{inner}"' for inner in value if '"' not in inner})
+                nested.update(
+                    {f"{key}.{inner}": f'$."{key}"."{inner}"' for inner in value if '"' not in inner}
+                )
     names = keys + sorted(nested)
     positions, extras, required, optional = match(contract, names)
     if tally.records and required:
         if sum(1 for f in positions) == 0:
-            raise Refused("error_page" if tally.records == 1 else "unknown_header", "no declared name in any object")
+            raise Refused(
+                "error_page" if tally.records == 1 else "unknown_header", "no declared name in any object"
+            )
         raise Refused("missing_column", "required: " + ", ".join(required))
     if run("select count(*) from json_rows where contains(j, '\\u')").fetchall()[0][0]:
         facts.ascii = False  # escaped, but there
@@ -244,7 +259,13 @@ def _query(source: Source, task: Task, received: Received) -> str:
             cell = f"nullif(concat_ws(' ', {', '.join(found)}), '')" if found else "cast(null as varchar)"
         else:
             cell = source.cells.get(item.name, "cast(null as varchar)")
-        if not rules.ascii and not item.free_text and not item.pii and item.type != "json" and item.name in source.cells:
+        if (
+            not rules.ascii
+            and not item.free_text
+            and not item.pii
+            and item.type != "json"
+            and item.name in source.cells
+        ):
             odd = f"regexp_matches({cell}, '[^\\x00-\\x7F]')"
             normal = f"case when {odd} then normal_text({cell}) else {cell} end"
             originals[item.name] = f"case when {odd} and normal_text({cell}) <> {cell} then {cell} end"
@@ -287,7 +308,7 @@ def _query(source: Source, task: Task, received: Received) -> str:
 
 def _inputs(source: Source) -> list[str]:
     """Base columns that later steps of the query refer to."""
-    return ["_x"] if source.relation.endswith("json_rows)") else [e for e in source.shown.values()]
+    return ["_x"] if source.relation.endswith("json_rows)") else list(source.shown.values())
 
 
 def _declared_rows(contract: Contract, source: Source, shown: list[tuple[str, str]]) -> str:
@@ -314,11 +335,13 @@ def _declared_rows(contract: Contract, source: Source, shown: list[tuple[str, st
 
 def _row_text(contract: Contract, source: Source, shown: list[tuple[str, str]]) -> str:
     """Text of a refused row for the engineer, without personal data."""
-    hidden = set()
+    hidden: set[str] = set()
     for item in contract.fields.values():
         if item.pii:
             hidden.update(source.cells[p] for p in (item.parts or (item.name,)) if p in source.cells)
-    pairs = {name: (f"case when {e} is null then null else '[pii]' end" if e in hidden else e) for name, e in shown}
+    pairs = {
+        name: (f"case when {e} is null then null else '[pii]' end" if e in hidden else e) for name, e in shown
+    }
     row = f"left(mask_text(cast({_object(pairs)} as varchar)), 4000)"
     if not source.structural:
         return row
@@ -343,7 +366,9 @@ def _extra(source: Source, originals: Mapping[str, str], contract: Contract) -> 
     before = {f"{name} (as delivered)": f"mask_text({expr})" for name, expr in originals.items()}
     if not before:
         return f"cast({_object(pairs)} as varchar)"
-    kept = f"cast(json_merge_patch({_object(pairs)}, {_object(before)}) as varchar)"  # a merge drops the nulls
+    kept = (
+        f"cast(json_merge_patch({_object(pairs)}, {_object(before)}) as varchar)"  # a merge drops the nulls
+    )
     if source.extras:
         return kept
     some = " or ".join(f"({expr}) is not null" for expr in originals.values())
@@ -362,7 +387,8 @@ def parse(engine: Engine, received: Received, task: Task) -> Parsed:
         if parsed is not None:
             return parsed
     made = _attempt(engine, received, task, careful=True)
-    assert made is not None
+    if made is None:
+        raise Refused("unreadable", "the careful reader gave up")
     return made
 
 

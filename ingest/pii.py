@@ -15,13 +15,17 @@ import unicodedata
 from collections.abc import Callable
 from urllib.parse import unquote
 
-_INVISIBLE = dict.fromkeys([0x00AD, *range(0x200B, 0x2010), *range(0x202A, 0x202F), *range(0x2060, 0x2065), 0xFEFF])
+_INVISIBLE = dict.fromkeys(
+    [0x00AD, *range(0x200B, 0x2010), *range(0x202A, 0x202F), *range(0x2060, 0x2065), 0xFEFF]
+)
 _EMAIL = re.compile(
     r"[\w.+'-]+\s*(?:@|\(at\)|\[at\]|\{at\}|<at>|\sat\s|%40|&#0*64;|&#x0*40;|&commat;|=40)\s*[\w-]+"
     r"(?:\s*(?:\.|\(dot\)|\[dot\]|\{dot\}|\sdot\s|%2e)\s*[\w-]+)+",
     re.IGNORECASE,
 )
-_PHONE = re.compile(r"(?<![\w.])(?:\+|00)?(?:1[\s.()-]*)?\(?[2-9]\d{2}\)?[\s.()/-]*[2-9]\d{2}[\s./-]*\d{4}(?![\w])")
+_PHONE = re.compile(
+    r"(?<![\w.])(?:\+|00)?(?:1[\s.()-]*)?\(?[2-9]\d{2}\)?[\s.()/-]*[2-9]\d{2}[\s./-]*\d{4}(?![\w])"
+)
 _INTL = re.compile(r"(?<!\w)\+\d{1,3}(?:[\s.()/-]*\d){7,12}(?!\w)")
 _CARD = re.compile(r"(?<!\d)\d(?:[ -]?\d){12,18}(?!\d)")
 # One cheap test in the engine's regular expressions: only cells that match are masked in Python.

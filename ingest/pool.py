@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import select
@@ -32,13 +33,15 @@ class Parser:
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=env, cwd=str(ROOT),
             stderr=None if os.environ.get("INGEST_DEBUG") else subprocess.DEVNULL,
         )  # fmt: skip
+        if self.process.stdin is None or self.process.stdout is None:
+            raise RuntimeError("the parser process has no pipes")
+        self._in, self._out = self.process.stdin, self.process.stdout
         self._buffer = b""
         self._send(setup)
 
     def _send(self, message: dict[str, Any]) -> None:
-        assert self.process.stdin is not None
-        self.process.stdin.write(json.dumps(message).encode() + b"\n")
-        self.process.stdin.flush()
+        self._in.write(json.dumps(message).encode() + b"\n")
+        self._in.flush()
 
     def ask(self, item: Item, force: bool, seconds: float) -> dict[str, Any] | None:
         """The answer for one delivery; None when the process died, a LIMIT answer when it took too long."""
@@ -46,13 +49,17 @@ class Parser:
             self._send({"item": item.message(), "force": force})
         except (BrokenPipeError, OSError):
             return None
-        assert self.process.stdout is not None
-        handle = self.process.stdout.fileno()
+        handle = self._out.fileno()
         while b"\n" not in self._buffer:
             ready, _, _ = select.select([handle], [], [], seconds)
             if not ready:
                 self.close(kill=True)
-                return {"outcome": "LIMIT", "reason": "time_limit", "detail": f"more than {seconds:.0f} s", "sha256": None}
+                return {
+                    "outcome": "LIMIT",
+                    "reason": "time_limit",
+                    "detail": f"more than {seconds:.0f} s",
+                    "sha256": None,
+                }
             chunk = os.read(handle, 1 << 16)
             if not chunk:
                 return None
@@ -66,21 +73,19 @@ class Parser:
         if kill:
             self.process.kill()
         else:
-            try:
-                assert self.process.stdin is not None
-                self.process.stdin.close()
-            except OSError:
-                pass
+            with contextlib.suppress(OSError):
+                self._in.close()
         try:
             self.process.wait(timeout=10)
         except subprocess.TimeoutExpired:
             self.process.kill()
             self.process.wait()
-        if self.process.stdout is not None:
-            self.process.stdout.close()
+        self._out.close()
 
 
-def _settle(parser: Parser, setup: dict[str, Any], item: Item, force: bool, seconds: float) -> tuple[Parser, dict[str, Any]]:
+def _settle(
+    parser: Parser, setup: dict[str, Any], item: Item, force: bool, seconds: float
+) -> tuple[Parser, dict[str, Any]]:
     """Ask; after a crash or a limit ask once more in a fresh process, then refuse the file."""
     answer = parser.ask(item, force, seconds)
     if answer is not None and answer["outcome"] != "LIMIT":

@@ -112,7 +112,10 @@ def _member_names(kind: str, source: IO[bytes]) -> list[str]:
                     for item in archive.infolist()[:10_000]
                 ]
         with tarfile.open(fileobj=source, mode="r|*") as tape:
-            return [("/" if item.islnk() or item.issym() else "") + item.name for item, _ in zip(tape, range(10_000))]
+            return [
+                ("/" if item.islnk() or item.issym() else "") + item.name
+                for item, _ in zip(tape, range(10_000), strict=False)
+            ]
     except Exception:  # a damaged archive has no names; it is refused either way
         return []
 
@@ -120,7 +123,10 @@ def _member_names(kind: str, source: IO[bytes]) -> list[str]:
 def _refuse_binary(kind: str, source: IO[bytes]) -> None:
     if kind in ("zip", "tar"):
         names = _member_names(kind, source)
-        if any(n.startswith(("/", "\\")) or ".." in n.replace("\\", "/").split("/") or n[1:2] == ":" for n in names):
+        if any(
+            n.startswith(("/", "\\")) or ".." in n.replace("\\", "/").split("/") or n[1:2] == ":"
+            for n in names
+        ):
             raise Refused("path_traversal", "an archive member points outside its folder")
         if any(n.startswith("xl/") or n == "[Content_Types].xml" for n in names):
             raise Refused("magic_mismatch", "a spreadsheet under a text name")
@@ -198,7 +204,11 @@ def _decoded(blocks: Iterator[bytes], encoding: str, bom: int) -> Iterator[bytes
 def _encoding(head: bytes, declared: str) -> tuple[str, int]:
     if head.startswith(codecs.BOM_UTF8):
         return "utf-8", 3
-    if head.startswith((codecs.BOM_UTF32_LE, codecs.BOM_UTF32_BE)) and len(head) % 4 == 0 and b"\0\0\0" in head[:8]:
+    if (
+        head.startswith((codecs.BOM_UTF32_LE, codecs.BOM_UTF32_BE))
+        and len(head) % 4 == 0
+        and b"\0\0\0" in head[:8]
+    ):
         return "utf-32", 0
     if head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         return "utf-16", 0

@@ -66,7 +66,9 @@ def replay(settings: Settings, contracts: Mapping[str, Contract], given: str) ->
             os.replace(fresh, target)
             item = _find(list(landing_zone(settings, contracts).items()), str(target))
     if item is None or original is None:
-        raise WarehouseError(f"replay: {shown(given)} is not in the landing zone and no delivery has its name")
+        raise WarehouseError(
+            f"replay: {shown(given)} is not in the landing zone and no delivery has its name"
+        )
     rows = run(settings, contracts, force=[item.uri])
     healed = next((row for row in rows if row.rows_loaded and row.sha256), None)
     if healed is not None:

@@ -23,6 +23,10 @@ class Rows:
         """The first row, or None."""
         return self._rows[0] if self._rows else None
 
+    def first(self) -> tuple[Any, ...]:
+        """The first row of a statement that always has one."""
+        return self._rows[0]
+
 
 Run = Callable[..., Rows]
 

@@ -40,7 +40,9 @@ def landing_zone(settings: Settings, contracts: Mapping[str, Contract]) -> Any:
     return LocalLanding(settings.landing_uri, router)
 
 
-def open_warehouse(settings: Settings, contracts: Mapping[str, Contract], *, read_only: bool = False) -> Warehouse:
+def open_warehouse(
+    settings: Settings, contracts: Mapping[str, Contract], *, read_only: bool = False
+) -> Warehouse:
     """The warehouse that the settings name; a DuckDB file that is not there yet is made."""
     if settings.warehouse_target == "redshift":
         from ingest.warehouse_redshift import RedshiftWarehouse
@@ -59,7 +61,9 @@ def open_warehouse(settings: Settings, contracts: Mapping[str, Contract], *, rea
 
 
 @contextmanager
-def opened(settings: Settings, contracts: Mapping[str, Contract], *, read_only: bool = False) -> Iterator[Warehouse]:
+def opened(
+    settings: Settings, contracts: Mapping[str, Contract], *, read_only: bool = False
+) -> Iterator[Warehouse]:
     """Open late, close early."""
     warehouse = open_warehouse(settings, contracts, read_only=read_only)
     try:
@@ -80,7 +84,11 @@ def is_new(item: Item, memory: Memory, contracts: Mapping[str, Contract]) -> boo
 def _steady(items: list[Item]) -> list[Item]:
     """Items that lie still: a file written to in the last moments is looked at twice."""
     now = time.time()
-    fresh = [i for i in items if not i.path.startswith("s3://") and not i.problem and now - i.mtime < 5 * STABLE_SECONDS]
+    fresh = [
+        i
+        for i in items
+        if not i.path.startswith("s3://") and not i.problem and now - i.mtime < 5 * STABLE_SECONDS
+    ]
     if not fresh:
         return items
     time.sleep(STABLE_SECONDS)
@@ -175,6 +183,7 @@ def run(
     if not chosen:
         return []
     chosen = _steady(chosen)
+    reach("run_listed")
     written: list[LedgerRow] = []
 
     def note(row: LedgerRow) -> None:
@@ -185,6 +194,7 @@ def run(
     ready = [i for i in chosen if not i.problem]
     settled = [i for i in chosen if i.problem]
     with work_folder(settings) as folder:
+        reach("run_work_folder")
         setup = {
             "key": settings.pii_hash_key().hex(),
             "folder": str(folder),
@@ -204,10 +214,17 @@ def run(
             with opened(settings, contracts) as warehouse:
                 reach("run_opened_writer")
                 for item in settled:
-                    row = LedgerRow(item, None, WAIT if item.problem in ("partial_name", "still_growing") else QF, item.problem, run_id)
+                    row = LedgerRow(
+                        item,
+                        None,
+                        WAIT if item.problem in ("partial_name", "still_growing") else QF,
+                        item.problem,
+                        run_id,
+                    )
                     warehouse.record(row)
                     note(row)
                 settled = []
+                reach("run_before_load")
                 for item, answer in answers:
                     note(_store(warehouse, item, answer, run_id, contracts))
                 reach("run_before_finish")
@@ -217,7 +234,11 @@ def run(
 
 
 def _store(
-    warehouse: Warehouse, item: Item, answer: Mapping[str, Any], run_id: str, contracts: Mapping[str, Contract]
+    warehouse: Warehouse,
+    item: Item,
+    answer: Mapping[str, Any],
+    run_id: str,
+    contracts: Mapping[str, Contract],
 ) -> LedgerRow:
     if answer["outcome"] == "PARSED":
         tomorrow = (datetime.now(UTC) + timedelta(days=1)).strftime("%Y-%m-%d %H:%M:%S")
@@ -228,6 +249,7 @@ def _store(
             return row
         finally:
             Path(answer["parsed"]["rows"]).unlink(missing_ok=True)
+            reach("run_after_unlink")
     row = LedgerRow(
         item,
         answer.get("sha256"),

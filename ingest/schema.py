@@ -64,7 +64,12 @@ PARTITION_VERSION = [
     ("delivered_at", "TIMESTAMP"),
     ("row_count", "BIGINT"),
 ]
-SUPPRESSION = [("brand_id", "VARCHAR"), ("subject_hash", "VARCHAR"), ("kind", "VARCHAR"), ("run_id", "VARCHAR")]
+SUPPRESSION = [
+    ("brand_id", "VARCHAR"),
+    ("subject_hash", "VARCHAR"),
+    ("kind", "VARCHAR"),
+    ("run_id", "VARCHAR"),
+]
 FEED = [
     ("feed", "VARCHAR"),
     ("family", "VARCHAR"),

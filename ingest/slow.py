@@ -15,7 +15,23 @@ from decimal import Decimal, InvalidOperation
 from zoneinfo import ZoneInfo
 
 NULL_TOKENS = frozenset(
-    ["", "-", "--", "n/a", "na", "#n/a", "null", "(null)", "none", "nil", "\\n", "(not set)", "#value!", "#div/0!", "#ref!"]
+    [
+        "",
+        "-",
+        "--",
+        "n/a",
+        "na",
+        "#n/a",
+        "null",
+        "(null)",
+        "none",
+        "nil",
+        "\\n",
+        "(not set)",
+        "#value!",
+        "#div/0!",
+        "#ref!",
+    ]
 )
 TEXT_NULLS = frozenset(["", "n/a", "#n/a", "null", "(null)", "\\n"])
 TRUE, FALSE = frozenset(["y", "yes", "true", "t", "1"]), frozenset(["n", "no", "false", "f", "0"])
@@ -71,9 +87,16 @@ def _is_null(kind: str, text: str) -> bool:
 
 def date_shape(fmt: str) -> re.Pattern[str]:
     """Texts that a date format can mean, real days or not."""
-    parts = {"%Y": r"\d{4}", "%y": r"\d{2}", "%m": r"\d{1,2}", "%d": r"\d{1,2}", "%b": r"[A-Za-z]{3}", "%H": r"\d\d"}
+    parts = {
+        "%Y": r"\d{4}",
+        "%y": r"\d{2}",
+        "%m": r"\d{1,2}",
+        "%d": r"\d{1,2}",
+        "%b": r"[A-Za-z]{3}",
+        "%H": r"\d\d",
+    }
     escaped = "".join(re.escape(c) if c != "%" else c for c in fmt)
-    return re.compile(re.sub(r"%[A-Za-z]", lambda m: parts.get(m[0], r".{1,9}"), escaped), re.ASCII)
+    return re.compile(re.sub(r"%[A-Za-z]", lambda m: parts.get(str(m[0]), r".{1,9}"), escaped), re.ASCII)
 
 
 def _date(fmt: str, text: str) -> str | None:

@@ -82,7 +82,9 @@ def _clean(cell: str) -> tuple[str | None, str]:
     return cell, ""
 
 
-def records(stream: IO[bytes], contract: Contract, layout: Layout, tally: Tally) -> Iterator[tuple[int, list[str], str]]:
+def records(
+    stream: IO[bytes], contract: Contract, layout: Layout, tally: Tally
+) -> Iterator[tuple[int, list[str], str]]:
     """Records with their first physical line, cells and structural fault ('' = none).
 
     Raises:
@@ -153,9 +155,8 @@ def csv_batches(
     width = len(layout.names)
     schema = csv_schema(width)
     rows: list[tuple[object, ...]] = []
-    number = 0
-    for line, cells, structural in remembered(records(stream, contract, layout, tally), tally):
-        number += 1
+    found = remembered(records(stream, contract, layout, tally), tally)
+    for number, (line, cells, structural) in enumerate(found, 1):
         fault, out = structural, []
         for cell in cells:
             text, bad = _clean(cell)
@@ -182,14 +183,21 @@ def csv_schema(width: int) -> pa.Schema:
 
 
 JSON_SCHEMA = pa.schema(
-    [("_rec", pa.int64()), ("_line", pa.int64()), ("_err", pa.string()), ("_raw", pa.string()), ("j", pa.string())]
+    [
+        ("_rec", pa.int64()),
+        ("_line", pa.int64()),
+        ("_err", pa.string()),
+        ("_raw", pa.string()),
+        ("j", pa.string()),
+    ]
 )
 
 
 def _batch(rows: list[tuple[object, ...]], schema: pa.Schema) -> pa.RecordBatch:
     columns = list(zip(*rows, strict=True))
     return pa.record_batch(
-        [pa.array(column, type=item.type) for column, item in zip(columns, schema, strict=True)], schema=schema
+        [pa.array(column, type=item.type) for column, item in zip(columns, schema, strict=True)],
+        schema=schema,
     )
 
 

@@ -59,7 +59,9 @@ def _fast(field: Field, contract: Contract, x: str) -> str:
     if field.type == "date" and not field.format:
         return f"case when length({x}) = 10 and {x}[5] = '-' and {x}[8] = '-' then try_cast({x} as date) end"
     if field.type == "date":
-        canonical = len(field.format.replace("%Y", "2026").replace("%y", "26").replace("%m", "01").replace("%d", "02"))
+        canonical = len(
+            field.format.replace("%Y", "2026").replace("%y", "26").replace("%m", "01").replace("%d", "02")
+        )
         return f"case when length({x}) = {canonical} then try_cast(try_strptime({x}, {literal(field.format)}) as date) end"
     if field.type == "timestamp" and not field.format:
         iso = f"length({x}) >= 19 and {x}[5] = '-' and {x}[8] = '-' and {x}[14] = ':' and {x}[17] = ':'"
@@ -109,7 +111,9 @@ def _text(
         masked = f"case when regexp_matches({x}, {literal(SUSPICIOUS)}) then mask_text({x}) else {x} end"
         value = f"nullif({masked}, '')"
     elif field.required:
-        value = f"case when length({x}) < 8 and lower(trim({x})) in ('', {words}) then null else trim({x}) end"
+        value = (
+            f"case when length({x}) < 8 and lower(trim({x})) in ('', {words}) then null else trim({x}) end"
+        )
     else:
         value = f"nullif(trim({x}), '')"
     if field.whole_number:

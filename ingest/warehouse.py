@@ -64,7 +64,9 @@ class LedgerRow:
 class Memory:
     """What the warehouse remembers about earlier deliveries."""
 
-    fingerprints: dict[str, list[tuple[str, str, int]]]  # source_key -> (fingerprint, outcome, contract version)
+    fingerprints: dict[
+        str, list[tuple[str, str, int]]
+    ]  # source_key -> (fingerprint, outcome, contract version)
     known: dict[str, str]  # brand|feed|sha256 of loaded content
     suppressed: dict[str, list[str]]  # brand -> hashes of forgotten people
 
@@ -97,7 +99,9 @@ class Warehouse(Protocol):
         """Let go of the warehouse."""
 
 
-def ledger_row(item: Item, answer: Mapping[str, Any], parsed: Parsed, contract: Contract, run_id: str) -> LedgerRow:
+def ledger_row(
+    item: Item, answer: Mapping[str, Any], parsed: Parsed, contract: Contract, run_id: str
+) -> LedgerRow:
     """Ledger line of a parsed file before its outcome is known."""
     unit = Decimal(contract.money_unit)
     return LedgerRow(

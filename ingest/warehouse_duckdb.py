@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import time
@@ -29,7 +30,9 @@ LOADED_WORDS = (LOAD, QR, REPLACE, WARN)
 LOADED = f"('{LOAD}', '{QR}', '{REPLACE}', '{WARN}')"
 
 
-def connect(path: Path, *, read_only: bool = False, wait: float = LOCK_WAIT_SECONDS) -> duckdb.DuckDBPyConnection:
+def connect(
+    path: Path, *, read_only: bool = False, wait: float = LOCK_WAIT_SECONDS
+) -> duckdb.DuckDBPyConnection:
     """Open the warehouse file, waiting a bounded time for another process to let go of it.
 
     Raises:
@@ -71,7 +74,15 @@ class _Index:
             self.add_version(brand, feed, key, sha, delivered)
 
     def add_line(
-        self, line: str, brand: str, feed: str, sha: str | None, place: str, delivered: str, word: str, rows: int
+        self,
+        line: str,
+        brand: str,
+        feed: str,
+        sha: str | None,
+        place: str,
+        delivered: str,
+        word: str,
+        rows: int,
     ) -> None:
         self.lines.add(line)
         if word in (WAIT, ABORT):
@@ -114,7 +125,17 @@ class DuckDBWarehouse:
     def init(self) -> None:
         """Make what the contracts declare and add columns that a newer contract declares; change nothing else."""
         wanted = [
-            (c.feed, c.family, c.partner, c.cadence, c.mode, c.restatement_days, c.event_date, c.timezone, c.version)
+            (
+                c.feed,
+                c.family,
+                c.partner,
+                c.cadence,
+                c.mode,
+                c.restatement_days,
+                c.event_date,
+                c.timezone,
+                c.version,
+            )
             for c in self.contracts.values()
         ]
         there = {
@@ -126,6 +147,7 @@ class DuckDBWarehouse:
         }
         self._run("begin")
         try:
+            reach("init_after_begin")
             tables = {(schema, table) for schema, table, _ in there}
             if not tables >= {("raw", f) for f in self.contracts} | {("intake", t) for t in INTAKE}:
                 for statement in statements(self.contracts.values()):
@@ -134,19 +156,25 @@ class DuckDBWarehouse:
                 for schema, extra in (("raw", []), ("raw_history", HISTORY_COLUMNS)):
                     for name, kind in [*contract.columns, *extra]:
                         if (schema, contract.feed) in tables and (schema, contract.feed, name) not in there:
-                            self._run(f"alter table {schema}.{quoted(contract.feed)} add column {quoted(name)} {kind}")
+                            self._run(
+                                f"alter table {schema}.{quoted(contract.feed)} add column {quoted(name)} {kind}"
+                            )
             if sorted(self._run("select * from intake.feed").fetchall()) != sorted(wanted):
                 self._run("delete from intake.feed")
                 marks = ", ".join("?" * len(FEED))
                 self.connection.executemany(f"insert into intake.feed values ({marks})", wanted)
+            reach("init_before_commit")
             self._run("commit")
+            reach("init_after_commit")
         except BaseException:
             self.connection.rollback()
             raise
 
     def ready(self) -> bool:
         """Whether :meth:`init` has run for the present contracts."""
-        row = self._run("select count(*) from information_schema.tables where table_schema in ('raw', 'intake')").fetchone()
+        row = self._run(
+            "select count(*) from information_schema.tables where table_schema in ('raw', 'intake')"
+        ).fetchone()
         return row is not None and row[0] >= len(self.contracts) + len(INTAKE)
 
     def remember(self) -> Memory:
@@ -176,9 +204,11 @@ class DuckDBWarehouse:
         """Write one ledger line, in its own transaction."""
         self._run("begin")
         try:
+            reach("ledger_only_after_begin")
             self._write_ledger(row)
             reach("ledger_only_before_commit")
             self._run("commit")
+            reach("ledger_only_after_commit")
         except BaseException:
             self._undo()
             raise
@@ -192,10 +222,8 @@ class DuckDBWarehouse:
 
     def _undo(self) -> None:
         self._index = None
-        try:
+        with contextlib.suppress(duckdb.Error):
             self.connection.rollback()
-        except duckdb.Error:
-            pass
 
     def _write_ledger(self, row: LedgerRow) -> None:
         index, place = self.index, row.item.source_key
@@ -235,9 +263,11 @@ class DuckDBWarehouse:
             reach("load_before_quarantine")
             reasons = self._quarantine(parsed, row)
             self._warn(parsed, row)
+            reach("load_after_warnings")
             reach("load_before_ledger")
             row.outcome, row.reason = outcome(parsed, row.superseded_rows, renamed, reasons)
             self._write_ledger(row)
+            reach("load_after_ledger")
             reach("load_before_commit")
             self._run("commit")
             reach("load_after_commit")
@@ -249,7 +279,11 @@ class DuckDBWarehouse:
     def _same_place(self, row: LedgerRow) -> bool:
         """Whether other content lay under this very name before; the newer content must then win."""
         row.delivered = row.item.delivered
-        earlier = [delivered for sha, delivered in self.index.places.get(row.item.source_key, ()) if sha != row.sha256]
+        earlier = [
+            delivered
+            for sha, delivered in self.index.places.get(row.item.source_key, ())
+            if sha != row.sha256
+        ]
         if not earlier:
             return False
         after = datetime.fromisoformat(max(earlier)[:19]) + timedelta(seconds=1)
@@ -282,7 +316,14 @@ class DuckDBWarehouse:
         return self._replace(contract, parsed, raw, history, names, incoming, row)
 
     def _replace(
-        self, contract: Contract, parsed: Parsed, raw: str, history: str, names: str, incoming: str, row: LedgerRow
+        self,
+        contract: Contract,
+        parsed: Parsed,
+        raw: str,
+        history: str,
+        names: str,
+        incoming: str,
+        row: LedgerRow,
     ) -> int:
         run, sha = self._run, row.sha256 or ""
         ours = [row.item.brand, contract.feed]
@@ -291,8 +332,11 @@ class DuckDBWarehouse:
             "insert into intake.partition_version select ?, ?, unnest(?::varchar[]), ?, ?::timestamp, unnest(?::bigint[])",
             [*ours, keys, sha, row.delivered, counts],
         )
+        reach("load_after_versions")
         versions = self.index.versions.get((row.item.brand, contract.feed), {})
-        around: list[tuple[str, str | None, str | None, str | None]] = []  # key, file before, file after, its time
+        around: list[
+            tuple[str, str | None, str | None, str | None]
+        ] = []  # key, file before, file after, its time
         for k in keys:
             others = versions.get(k)
             if others:
@@ -305,12 +349,18 @@ class DuckDBWarehouse:
             run(f"insert into {raw} ({names}) {incoming}")
             reach("load_after_rows")
             return 0
-        run("create or replace temp table version_around (k varchar, before varchar, after varchar, after_at timestamp)")
+        run(
+            "create or replace temp table version_around (k varchar, before varchar, after varchar, after_at timestamp)"
+        )
         run(
             "insert into version_around select unnest(?::varchar[]), unnest(?::varchar[]), unnest(?::varchar[]), unnest(?::timestamp[])",
             [list(column) for column in zip(*around, strict=True)],
         )
-        key = "concat_ws(chr(31), " + ", ".join(f"cast({quoted(p)} as varchar)" for p in contract.partition) + ")"
+        key = (
+            "concat_ws(chr(31), "
+            + ", ".join(f"cast({quoted(p)} as varchar)" for p in contract.partition)
+            + ")"
+        )
         if not contract.partition:
             key = "'*'"
         near = f"brand_id = {literal(row.item.brand)}"
@@ -323,10 +373,15 @@ class DuckDBWarehouse:
         run(f"delete from {raw} where {won}")
         reach("load_after_delete")
         lost = f"(select {key} as k_, * from ({incoming}))"
-        run(f"insert into {raw} ({names}) select {names} from {lost} where k_ not in (select k from version_around where after is not null)")
+        run(
+            f"insert into {raw} ({names}) select {names} from {lost} where k_ not in (select k from version_around where after is not null)"
+        )
         reach("load_after_rows")
         if any(entry[2] for entry in around):
-            run(f"insert into {history} select {names}, after, after_at from {lost} join version_around on k = k_ and after is not null")
+            reach("load_before_old_version")
+            run(
+                f"insert into {history} select {names}, after, after_at from {lost} join version_around on k = k_ and after is not null"
+            )
             run(
                 f"update {history} as h set _superseded_by = {literal(row.sha256 or '')}, "
                 f"_superseded_at = timestamp {literal(row.delivered)} from version_around as v "
@@ -334,28 +389,37 @@ class DuckDBWarehouse:
             )
         return int(moved[0]) if moved else 0
 
-    def _upsert(self, contract: Contract, raw: str, history: str, names: str, incoming: str, row: LedgerRow) -> int:
+    def _upsert(
+        self, contract: Contract, raw: str, history: str, names: str, incoming: str, row: LedgerRow
+    ) -> int:
         run = self._run
         run(f"create or replace temp table incoming_rows as {incoming}")
-        same = " and ".join(f"r.{quoted(k)} = i.{quoted(k)}" for k in contract.key) + " and r.brand_id = i.brand_id"
+        same = (
+            " and ".join(f"r.{quoted(k)} = i.{quoted(k)}" for k in contract.key)
+            + " and r.brand_id = i.brand_id"
+        )
         newer = "(r._delivered_at, r._file_id) > (i._delivered_at, i._file_id)"
         run(
             f"create or replace temp table meeting as select r.rowid as id, i.rowid as mine, {newer} as keep, "
             f"r._file_id as f, r._delivered_at as d from {raw} as r join incoming_rows as i on {same}"
         )
-        met = run("select count(*), count(*) filter (where keep) from meeting").fetchone()
-        assert met is not None
+        reach("upsert_after_meeting")
+        met = run("select count(*), count(*) filter (where keep) from meeting").first()
         if met[0] - met[1]:
             mark = f"{literal(row.sha256 or '')}, timestamp {literal(row.delivered)}"
-            run(f"insert into {history} select {names}, {mark} from {raw} where rowid in (select id from meeting where not keep)")
+            run(
+                f"insert into {history} select {names}, {mark} from {raw} where rowid in (select id from meeting where not keep)"
+            )
             reach("load_after_history")
             run(f"delete from {raw} where rowid in (select id from meeting where not keep)")
             reach("load_after_delete")
         if met[1]:
-            run(f"insert into {history} select {names}, m.f, m.d from incoming_rows as i join meeting as m on m.mine = i.rowid and m.keep")
+            run(
+                f"insert into {history} select {names}, m.f, m.d from incoming_rows as i join meeting as m on m.mine = i.rowid and m.keep"
+            )
             run("delete from incoming_rows where rowid in (select mine from meeting where keep)")
         run(f"insert into {raw} ({names}) select {names} from incoming_rows")
-        reach("load_after_rows")
+        reach("upsert_after_rows")
         run("drop table incoming_rows")
         return int(met[0] - met[1])
 
@@ -363,7 +427,9 @@ class DuckDBWarehouse:
         if not parsed.rows_bad:
             return []
         declared = ", ".join(map(literal, DECLARED))
-        rows = f"read_parquet({literal(parsed.rows)}) where _reason is not null and _reason not in ({declared})"
+        rows = (
+            f"read_parquet({literal(parsed.rows)}) where _reason is not null and _reason not in ({declared})"
+        )
         self._run(
             f"insert into intake.quarantine select ?, ?, ?, ?, _line, _reason, _field, _row, ?::timestamp, ?, null from {rows}",
             [row.item.brand, row.item.feed, row.sha256, row.item.shown_name, row.delivered, row.run_id],
@@ -371,7 +437,9 @@ class DuckDBWarehouse:
         reach("load_after_quarantine")
         return [
             str(word)
-            for (word,) in self._run(f"select _reason from {rows} group by 1 order by count(*) desc, 1").fetchall()
+            for (word,) in self._run(
+                f"select _reason from {rows} group by 1 order by count(*) desc, 1"
+            ).fetchall()
         ]
 
     def _warn(self, parsed: Parsed, row: LedgerRow) -> None:
@@ -394,6 +462,7 @@ class DuckDBWarehouse:
         self._run("begin")
         try:
             self._run("delete from intake.warning where code in ('low_volume', 'no_rows_repeated')")
+            reach("finish_after_delete")
             self._run(
                 f"""
                 insert into intake.warning
@@ -419,6 +488,7 @@ class DuckDBWarehouse:
                 where rows_file = 0 and earlier = 0
                 """
             )
+            reach("finish_before_commit")
             self._run("commit")
         except BaseException:
             self.connection.rollback()

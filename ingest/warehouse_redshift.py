@@ -413,6 +413,18 @@ class RedshiftWarehouse:
         counted = sorted((-v["counts"].as_py(), v["values"].as_py()) for v in pc.value_counts(bad["_reason"]))
         return [reason for _, reason in counted]
 
+    def release(self, source_key: str, sha256: str, feed: str, brand: str) -> None:
+        """Mark the refused rows of every delivery under one place as released by a repaired file."""
+
+        def write(cursor: Any) -> None:
+            cursor.execute(
+                "update intake.quarantine set released_by = ? where released_by is null and feed = ? and brand_id = ? "
+                "and sha256 <> ? and sha256 in (select sha256 from intake.ledger where source_key = ?)",
+                (sha256, feed, brand, sha256, source_key),
+            )
+
+        self._transaction(write)
+
     def finish(self) -> None:
         """Volume warnings, as on DuckDB: files with less than half the usual rows a day, and repeated emptiness."""
 

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from ingest.contracts import load_contracts
+from ingest.failpoints import reach
 from ingest.landing import Item, stem
 from ingest.outcomes import Failed, NotYet, Refused, Seen, Settled
 from ingest.parse import Engine, Task, parse
@@ -46,7 +47,9 @@ def _more_time() -> None:
     used = resource.getrusage(resource.RUSAGE_SELF)
     soft = int(used.ru_utime + used.ru_stime) + CPU_SECONDS_PER_FILE
     hard = resource.getrlimit(resource.RLIMIT_CPU)[1]
-    resource.setrlimit(resource.RLIMIT_CPU, (soft if hard == resource.RLIM_INFINITY else min(soft, hard), hard))
+    resource.setrlimit(
+        resource.RLIMIT_CPU, (soft if hard == resource.RLIM_INFINITY else min(soft, hard), hard)
+    )
 
 
 class Worker:
@@ -68,15 +71,23 @@ class Worker:
         with source:
             try:
                 received = receive(
-                    source, item.name, self.folder, encoding=contract.encoding, in_memory=contract.has_pii,
+                    source,
+                    item.name,
+                    self.folder,
+                    encoding=contract.encoding,
+                    in_memory=contract.has_pii,
                     quoting=contract.format == "csv",
                 )
             except Refused as error:
-                answer["sha256"], answer["size"] = getattr(error, "sha256", None), getattr(error, "size", item.size)
+                answer["sha256"], answer["size"] = (
+                    getattr(error, "sha256", None),
+                    getattr(error, "size", item.size),
+                )
                 if before is not None:
                     unchanged(item.path, before, source.fileno())
                 return {**answer, "outcome": error.outcome, "reason": error.reason, "detail": error.detail}
             try:
+                reach("worker_after_receive")
                 answer["sha256"], answer["size"] = received.sha256, received.size
                 if before is not None:
                     unchanged(item.path, before, source.fileno())
@@ -98,6 +109,7 @@ class Worker:
                     str(parsed.rows_file), str(parsed.rows_file - parsed.rows_declared)
                 ):  # fmt: skip
                     raise Refused("row_count_mismatch", "rows differ from the manifest")
+                reach("worker_after_parse")
                 return {**answer, "outcome": "PARSED", "reason": "", "parsed": vars(parsed)}
             except Settled as error:
                 return {**answer, "outcome": error.outcome, "reason": error.reason, "detail": error.detail}
@@ -144,7 +156,7 @@ def _answer(worker: Worker, message: dict[str, Any]) -> dict[str, Any]:
 
 def main() -> None:
     """Serve until standard input closes."""
-    sys.meta_path.insert(0, _Without("pandas"))  # type: ignore[arg-type]
+    sys.meta_path.insert(0, _Without("pandas"))
     out = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)  # whatever a library prints must not look like an answer
     setup = json.loads(sys.stdin.readline())

@@ -32,7 +32,9 @@ class Case:
     feed: str
     rounds: list[list[tuple[str, bytes]]]
     outcome: str
-    reason: str = ""  # the ledger's reason starts with or contains this word; '' = must be empty unless any_reason
+    reason: str = (
+        ""  # the ledger's reason starts with or contains this word; '' = must be empty unless any_reason
+    )
     loaded: int | None = None
     quarantined: int | None = None
     declared: int | None = None
@@ -59,7 +61,11 @@ def value(item: Field, contract: Contract, index: int) -> str:
     if item.type == "boolean":
         return "YN"[index % 2]
     if item.type == "integer":
-        return str({"clicks": 3, "frequency_group": 1 + index % 10, "new_orders": 4, "new_customers": 2}.get(item.name, 100 + index))
+        return str(
+            {"clicks": 3, "frequency_group": 1 + index % 10, "new_orders": 4, "new_customers": 2}.get(
+                item.name, 100 + index
+            )
+        )
     if item.type == "decimal":
         return f"{10 + index}.25"
     if item.type == "json":
@@ -98,11 +104,16 @@ def quote(cell: str, delimiter: str) -> str:
     return cell
 
 
-def render(contract: Contract, rows: list[list[str]], header: list[str] | None = None, end: str = "\n") -> bytes:
+def render(
+    contract: Contract, rows: list[list[str]], header: list[str] | None = None, end: str = "\n"
+) -> bytes:
     heads = header if header is not None else [h for h, _ in sources(contract)]
     if contract.format == "csv":
         lines = [heads] if contract.has_header else []
-        text = "".join(contract.delimiter.join(quote(c, contract.delimiter) for c in line) + end for line in [*lines, *rows])
+        text = "".join(
+            contract.delimiter.join(quote(c, contract.delimiter) for c in line) + end
+            for line in [*lines, *rows]
+        )
         return text.encode()
     objects = []
     for row in rows:
@@ -127,7 +138,9 @@ def filename(contract: Contract, extra: str = "", stamp: str = STAMP, end: str =
     return f"{contract.feed}{extra}__{stamp}.{end or ending(contract)}"
 
 
-def column(contract: Contract, *, kinds: tuple[str, ...], required: bool | None = None, key: bool | None = None) -> int | None:
+def column(
+    contract: Contract, *, kinds: tuple[str, ...], required: bool | None = None, key: bool | None = None
+) -> int | None:
     """Index of the first source column with such a type, neither hash nor partition."""
     for index, (_, item) in enumerate(sources(contract)):
         if item.type in kinds and not item.pii and not item.role and not item.parts:
@@ -151,7 +164,9 @@ def fault(number: int) -> Callable[[Maker], Maker]:
     return add
 
 
-def one(number: int, label: str, c: Contract, data: bytes, outcome: str, reason: str = "", **more: object) -> Case:
+def one(
+    number: int, label: str, c: Contract, data: bytes, outcome: str, reason: str = "", **more: object
+) -> Case:
     end = str(more.pop("end", ""))
     return Case(number, label, c.feed, [[(filename(c, end=end), data)]], outcome, reason, **more)  # type: ignore[arg-type]
 
@@ -203,10 +218,8 @@ def _cut(c: Contract) -> Case | None:
     last = data[:-1].rindex(b"\n") + 1
     if len(sources(c)) < 3:
         return None
-    if c.format == "csv":
-        cut = data[: last + data[last:].index(c.delimiter.encode()) + 2]
-    else:
-        cut = data[: last + 20]
+    end = last + (data[last:].index(c.delimiter.encode()) + 2 if c.format == "csv" else 20)
+    cut = data[:end]
     return one(4, "cut in a row", c, cut, "QR", "truncated_row", loaded=ROWS - 1, quarantined=1)
 
 
@@ -220,7 +233,10 @@ def _rows_missing(c: Contract) -> Case:
 @fault(6)
 def _partial(c: Contract) -> list[Case]:
     data = good(c)
-    cases = [one(6, f"partial {end}", c, data, "WAIT", "partial_name", end=f"{ending(c)}.{end}") for end in ("tmp", "part", "filepart")]
+    cases = [
+        one(6, f"partial {end}", c, data, "WAIT", "partial_name", end=f"{ending(c)}.{end}")
+        for end in ("tmp", "part", "filepart")
+    ]
     small = one(6, "smaller than its manifest", c, data, "WAIT", "incomplete")
     small.manifest[small.name + ".manifest.json"] = json.dumps({"bytes": len(data) + 100}).encode()
     return [*cases[:1], small] if c.feed not in ("google_ads_campaign", "meta_ads") else [*cases, small]
@@ -263,7 +279,15 @@ def _magic(c: Contract) -> list[Case]:
 def _bomb(c: Contract) -> Case | None:
     if c.feed not in ("google_ads_campaign", "meta_ads", "crm_customers", "amazon_ads_sp"):
         return None
-    return one(11, "1,000:1 bomb", c, zipped(good(c) + b"0" * 30_000_000), "QF", "decompression_ratio", end=ending(c) + ".gz")
+    return one(
+        11,
+        "1,000:1 bomb",
+        c,
+        zipped(good(c) + b"0" * 30_000_000),
+        "QF",
+        "decompression_ratio",
+        end=ending(c) + ".gz",
+    )
 
 
 @fault(12)
@@ -296,20 +320,37 @@ def _hostile_name(c: Contract) -> list[Case]:
     names = ["x'; drop table raw.t; --", "{{ 7 * 7 }}{% raw %}", "$(reboot) `id` ; rm"]
     keep = names if c.feed in ("google_ads_campaign", "roundel") else names[:1]
     return [
-        Case(14, f"name {n!r}", c.feed, [[(f"{n}__{STAMP}.{ending(c)}", good(c))]], "LOAD", loaded=ROWS) for n in keep
+        Case(14, f"name {n!r}", c.feed, [[(f"{n}__{STAMP}.{ending(c)}", good(c))]], "LOAD", loaded=ROWS)
+        for n in keep
     ]
 
 
 @fault(15)
 def _again(c: Contract) -> Case:
     name = filename(c)
-    return Case(15, "same file again", c.feed, [[(name, good(c))], [(name, good(c))]], "NOOP", "same_content", loaded=0)
+    return Case(
+        15,
+        "same file again",
+        c.feed,
+        [[(name, good(c))], [(name, good(c))]],
+        "NOOP",
+        "same_content",
+        loaded=0,
+    )
 
 
 @fault(16)
 def _same_name(c: Contract) -> Case:
     name = filename(c)
-    return Case(16, "same name, new content", c.feed, [[(name, good(c))], [(name, edited(c, *_number(c)))]], "REPLACE", any_reason=True, loaded=ROWS)
+    return Case(
+        16,
+        "same name, new content",
+        c.feed,
+        [[(name, good(c))], [(name, edited(c, *_number(c)))]],
+        "REPLACE",
+        any_reason=True,
+        loaded=ROWS,
+    )
 
 
 def _number(c: Contract) -> tuple[int, str]:
@@ -323,7 +364,15 @@ def _number(c: Contract) -> tuple[int, str]:
 
 @fault(17)
 def _other_name(c: Contract) -> Case:
-    return Case(17, "other name, same content", c.feed, [[(filename(c), good(c)), (filename(c, "_copy", "20261031T060000Z"), good(c))]], "NOOP", "same_content", loaded=0)
+    return Case(
+        17,
+        "other name, same content",
+        c.feed,
+        [[(filename(c), good(c)), (filename(c, "_copy", "20261031T060000Z"), good(c))]],
+        "NOOP",
+        "same_content",
+        loaded=0,
+    )
 
 
 @fault(18)
@@ -357,12 +406,35 @@ def _stray(c: Contract) -> Case | None:
 
 @fault(25)
 def _future(c: Contract) -> list[Case]:
-    cases = [Case(25, "stamped in the future", c.feed, [[(filename(c, stamp="20991030T060000Z"), good(c))]], "WARN", "future_delivery", loaded=ROWS)]
-    index = next((i for i, (_, f) in enumerate(sources(c)) if f.type == "date" and f.required and not f.future), None)
+    cases = [
+        Case(
+            25,
+            "stamped in the future",
+            c.feed,
+            [[(filename(c, stamp="20991030T060000Z"), good(c))]],
+            "WARN",
+            "future_delivery",
+            loaded=ROWS,
+        )
+    ]
+    index = next(
+        (i for i, (_, f) in enumerate(sources(c)) if f.type == "date" and f.required and not f.future), None
+    )
     if index is not None:
         fmt = sources(c)[index][1].format or "%Y-%m-%d"
         text = date(2026, 12, 6).strftime(fmt)
-        cases.append(one(25, "row from the future", c, edited(c, index, text), "QR", "future_date", loaded=ROWS - 1, quarantined=1))
+        cases.append(
+            one(
+                25,
+                "row from the future",
+                c,
+                edited(c, index, text),
+                "QR",
+                "future_date",
+                loaded=ROWS - 1,
+                quarantined=1,
+            )
+        )
     return cases
 
 
@@ -386,7 +458,13 @@ def _utf16(c: Contract) -> list[Case]:
 
 def _free_text(c: Contract) -> int | None:
     for index, (_, item) in enumerate(sources(c)):
-        if item.type == "text" and item.name not in c.key and item.name not in c.partition and not item.role and not item.pii:
+        if (
+            item.type == "text"
+            and item.name not in c.key
+            and item.name not in c.partition
+            and not item.role
+            and not item.pii
+        ):
             return index
     return None
 
@@ -396,7 +474,11 @@ def _latin(c: Contract) -> Case | None:
     index = _free_text(c)
     if index is None or c.format == "json":
         return None
-    data = edited(c, index, "Caf\u00e9 MARK").replace(b"\\u00e9", "\u00e9".encode()).replace("\u00e9".encode(), b"\xe9")
+    data = (
+        edited(c, index, "Caf\u00e9 MARK")
+        .replace(b"\\u00e9", "\u00e9".encode())
+        .replace("\u00e9".encode(), b"\xe9")
+    )
     return one(28, "Latin-1 byte", c, data, "QR", "invalid_encoding", loaded=ROWS - 1, quarantined=1)
 
 
@@ -420,11 +502,23 @@ def _nul(c: Contract) -> Case | None:
 
 @fault(31)
 def _invisible(c: Contract) -> list[Case]:
-    index = next((i for i, (_, f) in enumerate(sources(c)) if f.type == "text" and f.name in c.key and not f.free_text and not f.pii), None)
+    index = next(
+        (
+            i
+            for i, (_, f) in enumerate(sources(c))
+            if f.type == "text" and f.name in c.key and not f.free_text and not f.pii
+        ),
+        None,
+    )
     if index is None:
         return []
     cases = []
-    for label, text in (("zero width", "a\u200bb1"), ("full width", "\uff11\uff12\uff13"), ("no-break space", "ab\u00a0"), ("override", "a\u202eb")):
+    for label, text in (
+        ("zero width", "a\u200bb1"),
+        ("full width", "\uff11\uff12\uff13"),
+        ("no-break space", "ab\u00a0"),
+        ("override", "a\u202eb"),
+    ):
         data = edited(c, index, text)
         cases.append(one(31, label, c, data, "WARN", "id_normalised", loaded=ROWS))
     return cases if c.feed in ("google_ads_campaign", "meta_ads") else cases[:2]
@@ -483,7 +577,14 @@ def _open_quote(c: Contract) -> Case | None:
     index = _free_text(c)
     if index is None or not text_csv(c):
         return None
-    return one(37, "quote never closed", c, edited(c, index, "MARKX").replace(b"MARKX", b'"open'), "QF", "unterminated_quote")
+    return one(
+        37,
+        "quote never closed",
+        c,
+        edited(c, index, "MARKX").replace(b"MARKX", b'"open'),
+        "QF",
+        "unterminated_quote",
+    )
 
 
 @fault(38)
@@ -543,13 +644,30 @@ def _total(c: Contract) -> list[Case]:
     if not headed(c):
         return []
     heads = sources(c)
-    cells = ["Total"] + [("440.00" if f.type == "decimal" else "440" if f.type == "integer" else "") for _, f in heads[1:]]
+    cells = ["Total"] + [
+        ("440.00" if f.type == "decimal" else "440" if f.type == "integer" else "") for _, f in heads[1:]
+    ]
     cases = []
-    if heads[0][1].type in ("date", "integer", "timestamp") or any(f.required and f.type != "integer" and f.type != "decimal" for _, f in heads[1:]):
-        cases.append(one(43, "total row", c, good(c) + c.delimiter.join(cells).encode() + b"\n", "LOAD", loaded=ROWS, declared=1, same_rows=True))
+    if heads[0][1].type in ("date", "integer", "timestamp") or any(
+        f.required and f.type != "integer" and f.type != "decimal" for _, f in heads[1:]
+    ):
+        cases.append(
+            one(
+                43,
+                "total row",
+                c,
+                good(c) + c.delimiter.join(cells).encode() + b"\n",
+                "LOAD",
+                loaded=ROWS,
+                declared=1,
+                same_rows=True,
+            )
+        )
     if len(heads) > 2:
         tail = b"Report Time:" + c.delimiter.encode() + b"2026/10/30 01:00\n"
-        cases.append(one(43, "report footer", c, good(c) + tail, "LOAD", loaded=ROWS, declared=1, same_rows=True))
+        cases.append(
+            one(43, "report footer", c, good(c) + tail, "LOAD", loaded=ROWS, declared=1, same_rows=True)
+        )
     return cases
 
 
@@ -558,7 +676,16 @@ def _header_again(c: Contract) -> Case | None:
     if not headed(c):
         return None
     lines = good(c).split(b"\n")
-    return one(44, "header again", c, b"\n".join([*lines[:10], lines[0], *lines[10:]]), "LOAD", loaded=ROWS, declared=1, same_rows=True)
+    return one(
+        44,
+        "header again",
+        c,
+        b"\n".join([*lines[:10], lines[0], *lines[10:]]),
+        "LOAD",
+        loaded=ROWS,
+        declared=1,
+        same_rows=True,
+    )
 
 
 @fault(45)
@@ -583,12 +710,30 @@ def _spelling(c: Contract) -> list[Case]:
         return []
     heads = [h for h, _ in sources(c)]
     cases = [
-        one(47, "upper case", c, render(c, good_rows(c), [h.upper() for h in heads]), "LOAD", loaded=ROWS, same_rows=True),
-        one(47, "blanks", c, render(c, good_rows(c), [f"  {h} " for h in heads]), "LOAD", loaded=ROWS, same_rows=True),
+        one(
+            47,
+            "upper case",
+            c,
+            render(c, good_rows(c), [h.upper() for h in heads]),
+            "LOAD",
+            loaded=ROWS,
+            same_rows=True,
+        ),
+        one(
+            47,
+            "blanks",
+            c,
+            render(c, good_rows(c), [f"  {h} " for h in heads]),
+            "LOAD",
+            loaded=ROWS,
+            same_rows=True,
+        ),
     ]
     alias = [f.sources[-1] if len(f.sources) > 1 else h for h, f in sources(c)]
     if alias != heads:
-        cases.append(one(47, "synonyms", c, render(c, good_rows(c), alias), "LOAD", loaded=ROWS, same_rows=True))
+        cases.append(
+            one(47, "synonyms", c, render(c, good_rows(c), alias), "LOAD", loaded=ROWS, same_rows=True)
+        )
     return cases
 
 
@@ -600,7 +745,15 @@ def _order(c: Contract) -> Case | None:
     random.Random(c.feed).shuffle(order)
     heads = [h for h, _ in sources(c)]
     rows = [[row[i] for i in order] for row in good_rows(c)]
-    return one(48, "columns reordered", c, render(c, rows, [heads[i] for i in order]), "LOAD", loaded=ROWS, same_rows=True)
+    return one(
+        48,
+        "columns reordered",
+        c,
+        render(c, rows, [heads[i] for i in order]),
+        "LOAD",
+        loaded=ROWS,
+        same_rows=True,
+    )
 
 
 @fault(49)
@@ -608,12 +761,22 @@ def _added(c: Contract) -> Case | None:
     if c.format == "csv" and not c.has_header:
         return None
     heads = [*[h for h, _ in sources(c)], "brand_new_metric"]
-    return one(49, "column added", c, render(c, [[*row, "5"] for row in good_rows(c)], heads), "LOAD", "schema_drift", loaded=ROWS)
+    return one(
+        49,
+        "column added",
+        c,
+        render(c, [[*row, "5"] for row in good_rows(c)], heads),
+        "LOAD",
+        "schema_drift",
+        loaded=ROWS,
+    )
 
 
 def _without(c: Contract, index: int) -> bytes:
     heads = [h for h, _ in sources(c)]
-    return render(c, [row[:index] + row[index + 1 :] for row in good_rows(c)], heads[:index] + heads[index + 1 :])
+    return render(
+        c, [row[:index] + row[index + 1 :] for row in good_rows(c)], heads[:index] + heads[index + 1 :]
+    )
 
 
 @fault(50)
@@ -635,10 +798,19 @@ def _removed(c: Contract) -> list[Case]:
 def _optional_gone(c: Contract) -> Case | None:
     if c.format == "csv" and not c.has_header:
         return None
-    index = next((i for i, (_, f) in enumerate(sources(c)) if not f.required and not f.parts and f.default is None and f.name not in c.key), None)
+    index = next(
+        (
+            i
+            for i, (_, f) in enumerate(sources(c))
+            if not f.required and not f.parts and f.default is None and f.name not in c.key
+        ),
+        None,
+    )
     if index is None:
         return None
-    return one(51, "optional column gone", c, _without(c, index), "LOAD", "optional_column_missing", loaded=ROWS)
+    return one(
+        51, "optional column gone", c, _without(c, index), "LOAD", "optional_column_missing", loaded=ROWS
+    )
 
 
 @fault(52)
@@ -655,9 +827,24 @@ def _type_change(c: Contract) -> list[Case]:
 @fault(53)
 def _huge(c: Contract) -> Case | None:
     index = _free_text(c)
-    if index is None or c.feed not in ("google_ads_campaign", "roundel", "clickstream", "meta_ads", "crm_customers"):
+    if index is None or c.feed not in (
+        "google_ads_campaign",
+        "roundel",
+        "clickstream",
+        "meta_ads",
+        "crm_customers",
+    ):
         return None
-    return one(53, "3 MB field", c, edited(c, index, "x" * 3_000_000), "QR", "line_too_long", loaded=ROWS - 1, quarantined=1)
+    return one(
+        53,
+        "3 MB field",
+        c,
+        edited(c, index, "x" * 3_000_000),
+        "QR",
+        "line_too_long",
+        loaded=ROWS - 1,
+        quarantined=1,
+    )
 
 
 @fault(54)
@@ -665,7 +852,14 @@ def _wide(c: Contract) -> Case | None:
     if not headed(c):
         return None
     heads = [h for h, _ in sources(c)] + [f"c{i}" for i in range(5000)]
-    return one(54, "5,000 columns", c, render(c, [row + ["1"] * 5000 for row in good_rows(c, 2)], heads), "QF", "too_many_columns")
+    return one(
+        54,
+        "5,000 columns",
+        c,
+        render(c, [row + ["1"] * 5000 for row in good_rows(c, 2)], heads),
+        "QF",
+        "too_many_columns",
+    )
 
 
 @fault(55)
@@ -695,7 +889,16 @@ def _currency(c: Contract) -> list[Case]:
     return [
         one(56, "$ sign", c, edited(c, index, "$15.50"), "LOAD", loaded=ROWS),
         one(56, "USD word", c, edited(c, index, "USD 15.50"), "LOAD", loaded=ROWS),
-        one(56, "euro among dollars", c, edited(c, index, "\u20ac6"), "QR", "currency_mismatch", loaded=ROWS - 1, quarantined=1),
+        one(
+            56,
+            "euro among dollars",
+            c,
+            edited(c, index, "\u20ac6"),
+            "QR",
+            "currency_mismatch",
+            loaded=ROWS - 1,
+            quarantined=1,
+        ),
     ]
 
 
@@ -706,7 +909,16 @@ def _thousands(c: Contract) -> list[Case]:
         return []
     return [
         one(57, "thousands", c, edited(c, index, "1,015.50"), "LOAD", loaded=ROWS),
-        one(57, "Indian grouping undeclared", c, edited(c, index, "1,00,000"), "QR", "bad_number", loaded=ROWS - 1, quarantined=1),
+        one(
+            57,
+            "Indian grouping undeclared",
+            c,
+            edited(c, index, "1,00,000"),
+            "QR",
+            "bad_number",
+            loaded=ROWS - 1,
+            quarantined=1,
+        ),
     ]
 
 
@@ -716,8 +928,24 @@ def _comma(c: Contract) -> list[Case]:
     if index is None:
         return []
     return [
-        one(58, "decimal comma once", c, edited(c, index, "15,50"), "QR", "bad_number", loaded=ROWS - 1, quarantined=1),
-        one(58, "decimal comma everywhere", c, edited(c, index, "15,50", tuple(range(ROWS))), "QF", "type_changed"),
+        one(
+            58,
+            "decimal comma once",
+            c,
+            edited(c, index, "15,50"),
+            "QR",
+            "bad_number",
+            loaded=ROWS - 1,
+            quarantined=1,
+        ),
+        one(
+            58,
+            "decimal comma everywhere",
+            c,
+            edited(c, index, "15,50", tuple(range(ROWS))),
+            "QF",
+            "type_changed",
+        ),
     ]
 
 
@@ -744,7 +972,11 @@ def _brackets(c: Contract) -> list[Case]:
 @fault(60)
 def _negative(c: Contract) -> Case | None:
     index = _amount(c)
-    return None if index is None else one(60, "credit", c, edited(c, index, "-5.25"), "LOAD", "is_adjustment", loaded=ROWS)
+    return (
+        None
+        if index is None
+        else one(60, "credit", c, edited(c, index, "-5.25"), "LOAD", "is_adjustment", loaded=ROWS)
+    )
 
 
 @fault(61)
@@ -752,7 +984,10 @@ def _not_finite(c: Contract) -> list[Case]:
     index = column(c, kinds=("decimal", "integer"))
     if index is None:
         return []
-    return [one(61, t, c, edited(c, index, t), "QR", "not_finite", loaded=ROWS - 1, quarantined=1) for t in ("NaN", "inf", "-Infinity")]
+    return [
+        one(61, t, c, edited(c, index, t), "QR", "not_finite", loaded=ROWS - 1, quarantined=1)
+        for t in ("NaN", "inf", "-Infinity")
+    ]
 
 
 @fault(62)
@@ -764,7 +999,18 @@ def _no_value(c: Contract) -> list[Case]:
         if optional is not None:
             cases.append(one(62, f"optional {token!r}", c, edited(c, optional, token), "LOAD", loaded=ROWS))
         if required is not None:
-            cases.append(one(62, f"required {token!r}", c, edited(c, required, token), "QR", "required_empty", loaded=ROWS - 1, quarantined=1))
+            cases.append(
+                one(
+                    62,
+                    f"required {token!r}",
+                    c,
+                    edited(c, required, token),
+                    "QR",
+                    "required_empty",
+                    loaded=ROWS - 1,
+                    quarantined=1,
+                )
+            )
     return cases if c.feed in ("google_ads_campaign", "meta_ads", "roundel") else cases[:2]
 
 
@@ -774,12 +1020,48 @@ def _range(c: Contract) -> list[Case]:
     if index is None:
         return []
     return [
-        one(63, "overflow", c, edited(c, index, "99999999999999999999"), "QR", "out_of_range", loaded=ROWS - 1, quarantined=1),
+        one(
+            63,
+            "overflow",
+            c,
+            edited(c, index, "99999999999999999999"),
+            "QR",
+            "out_of_range",
+            loaded=ROWS - 1,
+            quarantined=1,
+        ),
         one(63, "1e30", c, edited(c, index, "1e30"), "QR", "out_of_range", loaded=ROWS - 1, quarantined=1),
         one(63, "1.5e1", c, edited(c, index, "1.5e1"), "LOAD", loaded=ROWS, any_reason=True),
-        one(63, "5.5 in a count", c, edited(c, index, "5.5"), "QR", "not_an_integer", loaded=ROWS - 1, quarantined=1),
-        one(63, "0x1F in a count", c, edited(c, index, "0x1F"), "QR", "bad_number", loaded=ROWS - 1, quarantined=1),
-        one(63, "1_0 in a count", c, edited(c, index, "1_0"), "QR", "bad_number", loaded=ROWS - 1, quarantined=1),
+        one(
+            63,
+            "5.5 in a count",
+            c,
+            edited(c, index, "5.5"),
+            "QR",
+            "not_an_integer",
+            loaded=ROWS - 1,
+            quarantined=1,
+        ),
+        one(
+            63,
+            "0x1F in a count",
+            c,
+            edited(c, index, "0x1F"),
+            "QR",
+            "bad_number",
+            loaded=ROWS - 1,
+            quarantined=1,
+        ),
+        one(
+            63,
+            "1_0 in a count",
+            c,
+            edited(c, index, "1_0"),
+            "QR",
+            "bad_number",
+            loaded=ROWS - 1,
+            quarantined=1,
+        ),
     ]
 
 
@@ -797,11 +1079,40 @@ def _no_day(c: Contract) -> list[Case]:
     def spelled(year: str, month: str, day: str) -> str:
         return fmt.replace("%Y", year).replace("%y", year[2:]).replace("%m", month).replace("%d", day)
 
-    cases = [one(64, "Feb 30", c, edited(c, index, spelled("2026", "02", "30")), "QR", "impossible_date", loaded=ROWS - 1, quarantined=1)]
+    cases = [
+        one(
+            64,
+            "Feb 30",
+            c,
+            edited(c, index, spelled("2026", "02", "30")),
+            "QR",
+            "impossible_date",
+            loaded=ROWS - 1,
+            quarantined=1,
+        )
+    ]
     if "%Y" in fmt:
         cases += [
-            one(64, "0000-00-00", c, edited(c, index, spelled("0000", "00", "00")), "QR", "impossible_date", loaded=ROWS - 1, quarantined=1),
-            one(64, "1899", c, edited(c, index, spelled("1899", "12", "30")), "QR", "date_out_of_range", loaded=ROWS - 1, quarantined=1),
+            one(
+                64,
+                "0000-00-00",
+                c,
+                edited(c, index, spelled("0000", "00", "00")),
+                "QR",
+                "impossible_date",
+                loaded=ROWS - 1,
+                quarantined=1,
+            ),
+            one(
+                64,
+                "1899",
+                c,
+                edited(c, index, spelled("1899", "12", "30")),
+                "QR",
+                "date_out_of_range",
+                loaded=ROWS - 1,
+                quarantined=1,
+            ),
         ]
     return cases
 
@@ -835,13 +1146,33 @@ def _swapped(c: Contract) -> Case | None:
         for j, (_, f) in enumerate(sources(c)):
             if f.name in c.key and f.type == "text" and f.name not in c.partition:
                 row[j] = f"k{i}"
-    return Case(65, "day first in a month-first feed", c.feed, [[(filename(c, "_20260901_20260912"), render(c, body))]], "QF", "date_format_contradiction")
+    return Case(
+        65,
+        "day first in a month-first feed",
+        c.feed,
+        [[(filename(c, "_20260901_20260912"), render(c, body))]],
+        "QF",
+        "date_format_contradiction",
+    )
 
 
 @fault(66)
 def _serial(c: Contract) -> Case | None:
     index = _day(c)
-    return None if index is None else one(66, "Excel serial", c, edited(c, index, "46272"), "QR", "excel_serial_date", loaded=ROWS - 1, quarantined=1)
+    return (
+        None
+        if index is None
+        else one(
+            66,
+            "Excel serial",
+            c,
+            edited(c, index, "46272"),
+            "QR",
+            "excel_serial_date",
+            loaded=ROWS - 1,
+            quarantined=1,
+        )
+    )
 
 
 @fault(68)
@@ -850,13 +1181,33 @@ def _contradiction(c: Contract) -> list[Case]:
     names = [f.name for _, f in sources(c)]
     codes = {check.code for check in c.checks}
     if "clicks_over_impressions" in codes:
-        cases.append(one(68, "more clicks than impressions", c, edited(c, names.index("clicks"), "9999"), "WARN", "clicks_over_impressions", loaded=ROWS))
+        cases.append(
+            one(
+                68,
+                "more clicks than impressions",
+                c,
+                edited(c, names.index("clicks"), "9999"),
+                "WARN",
+                "clicks_over_impressions",
+                loaded=ROWS,
+            )
+        )
     if "spend_without_impressions" in codes:
         body = good_rows(c)
         body[5][names.index("impressions")] = "0"
         if "clicks" in names:
             body[5][names.index("clicks")] = "0"
-        cases.append(one(68, "spend without impressions", c, render(c, body), "WARN", "spend_without_impressions", loaded=ROWS))
+        cases.append(
+            one(
+                68,
+                "spend without impressions",
+                c,
+                render(c, body),
+                "WARN",
+                "spend_without_impressions",
+                loaded=ROWS,
+            )
+        )
     return cases
 
 
@@ -865,7 +1216,11 @@ def _repeated(c: Contract) -> list[Case]:
     if not c.key or c.duplicates != "quarantine":
         return []
     rows = good_rows(c)
-    cases = [one(69, "row twice", c, render(c, [*rows, rows[3]]), "QR", "duplicate_row", loaded=ROWS, quarantined=1)]
+    cases = [
+        one(
+            69, "row twice", c, render(c, [*rows, rows[3]]), "QR", "duplicate_row", loaded=ROWS, quarantined=1
+        )
+    ]
     try:
         index, text = _number(c)
     except LookupError:
@@ -882,7 +1237,10 @@ def _hostile_text(c: Contract) -> list[Case]:
     if index is None:
         return []
     texts = ["'); drop table raw.x; --", "{{ ref('x') }}", "<script>alert(1)</script>"]
-    return [one(72, t, c, edited(c, index, t), "LOAD", loaded=ROWS, any_reason=True) for t in (texts if c.feed == "roundel" else texts[:1])]
+    return [
+        one(72, t, c, edited(c, index, t), "LOAD", loaded=ROWS, any_reason=True)
+        for t in (texts if c.feed == "roundel" else texts[:1])
+    ]
 
 
 @fault(73)
@@ -890,13 +1248,28 @@ def _formula(c: Contract) -> list[Case]:
     index = _free_text(c)
     if index is None:
         return []
-    return [one(73, t, c, edited(c, index, t), "LOAD", loaded=ROWS, any_reason=True) for t in ("=cmd|' /C calc'!A0", "@SUM(1)")]
+    return [
+        one(73, t, c, edited(c, index, t), "LOAD", loaded=ROWS, any_reason=True)
+        for t in ("=cmd|' /C calc'!A0", "@SUM(1)")
+    ]
 
 
 @fault(74)
 def _identifier(c: Contract) -> Case | None:
     index = _free_text(c)
-    return None if index is None else one(74, "e-mail in a name", c, edited(c, index, "for jane.doe@example.com"), "LOAD", loaded=ROWS, any_reason=True)
+    return (
+        None
+        if index is None
+        else one(
+            74,
+            "e-mail in a name",
+            c,
+            edited(c, index, "for jane.doe@example.com"),
+            "LOAD",
+            loaded=ROWS,
+            any_reason=True,
+        )
+    )
 
 
 # --- D. time and delivery ------------------------------------------------------------------------------------
@@ -908,7 +1281,15 @@ def _restated(c: Contract) -> Case | None:
         newer = edited(c, *_number(c))
     except LookupError:
         return None
-    return Case(75, "restated", c.feed, [[(filename(c, "_a"), good(c))], [(filename(c, "_b", "20261031T060000Z"), newer)]], "REPLACE", "partition_replaced", loaded=ROWS)
+    return Case(
+        75,
+        "restated",
+        c.feed,
+        [[(filename(c, "_a"), good(c))], [(filename(c, "_b", "20261031T060000Z"), newer)]],
+        "REPLACE",
+        "partition_replaced",
+        loaded=ROWS,
+    )
 
 
 @fault(77)
@@ -916,7 +1297,15 @@ def _overlap(c: Contract) -> Case | None:
     if c.mode == "replace" and not c.event_date:
         return None
     newer = render(c, good_rows(c, 20, 10))
-    return Case(77, "overlapping windows", c.feed, [[(filename(c, "_a"), good(c)), (filename(c, "_b", "20261031T060000Z"), newer)]], "REPLACE", "partition_replaced", loaded=20)
+    return Case(
+        77,
+        "overlapping windows",
+        c.feed,
+        [[(filename(c, "_a"), good(c)), (filename(c, "_b", "20261031T060000Z"), newer)]],
+        "REPLACE",
+        "partition_replaced",
+        loaded=20,
+    )
 
 
 def cases(feeds: list[str] | None = None) -> Iterator[Case]:

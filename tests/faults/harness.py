@@ -48,7 +48,13 @@ def play(cases: Iterable[Case], folder: Path) -> list[Result]:
     landing = folder / "landing"
     feeds = sorted({case.feed for case in listed})
     for feed in feeds:
-        place(landing / f"brand=good-{feed.replace('_', '-')}" / feed / f"{feed}__20261030T060000Z.{contracts[feed].format}", good(contracts[feed]))
+        place(
+            landing
+            / f"brand=good-{feed.replace('_', '-')}"
+            / feed
+            / f"{feed}__20261030T060000Z.{contracts[feed].format}",
+            good(contracts[feed]),
+        )
     for number in range(max(len(case.rounds) for case in listed)):
         for index, case in enumerate(listed):
             if number < len(case.rounds):
@@ -74,7 +80,9 @@ def play(cases: Iterable[Case], folder: Path) -> list[Result]:
 
     for index, case in enumerate(listed):
         brand = f"case{index:05d}"
-        results.append(Result(case, by_place.get((brand, shown_name(case.name)), []), raw.get((case.feed, brand), [])))
+        results.append(
+            Result(case, by_place.get((brand, shown_name(case.name)), []), raw.get((case.feed, brand), []))
+        )
     for feed in feeds:
         case = Case(0, "good file", feed, [], "LOAD", loaded=40)
         brand = f"good-{feed.replace('_', '-')}"
@@ -98,7 +106,11 @@ def complaint(result: Result, good_rows: list[tuple[Any, ...]]) -> str:
         return f"{label}: reason {said}, wanted {case.reason}"
     if not case.reason and not case.any_reason and line["reason"]:
         return f"{label}: reason {said}, wanted none"
-    for name, wanted in (("rows_loaded", case.loaded), ("rows_quarantined", case.quarantined), ("rows_declared", case.declared)):
+    for name, wanted in (
+        ("rows_loaded", case.loaded),
+        ("rows_quarantined", case.quarantined),
+        ("rows_declared", case.declared),
+    ):
         if wanted is not None and line[name] != wanted:
             return f"{label}: {name} {line[name]}, wanted {wanted} ({said})"
     if line["rows_file"] != line["rows_loaded"] + line["rows_quarantined"] + line["rows_declared"]:

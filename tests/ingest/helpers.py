@@ -35,7 +35,9 @@ def query(settings: Settings, sql: str) -> list[tuple[Any, ...]]:
 
 
 def ledger(settings: Settings, name: str) -> tuple[str, str]:
-    rows = query(settings, f"select outcome, reason from intake.ledger where file_name = '{name}' order by loaded_at")
+    rows = query(
+        settings, f"select outcome, reason from intake.ledger where file_name = '{name}' order by loaded_at"
+    )
     return rows[-1]
 
 
@@ -55,7 +57,9 @@ def raw_hash(settings: Settings, *, with_file: bool = True) -> str:
         connection.close()
 
 
-def command(settings: Settings, *arguments: str, env: dict[str, str] | None = None, timeout: float = 300) -> subprocess.CompletedProcess[str]:
+def command(
+    settings: Settings, *arguments: str, env: dict[str, str] | None = None, timeout: float = 300
+) -> subprocess.CompletedProcess[str]:
     variables = {
         **os.environ,
         "WAREHOUSE_PATH": str(settings.warehouse_path),
@@ -64,5 +68,10 @@ def command(settings: Settings, *arguments: str, env: dict[str, str] | None = No
         **(env or {}),
     }
     return subprocess.run(
-        [sys.executable, "-m", "ingest", *arguments], cwd=ROOT, env=variables, capture_output=True, text=True, timeout=timeout
+        [sys.executable, "-m", "ingest", *arguments],
+        cwd=ROOT,
+        env=variables,
+        capture_output=True,
+        text=True,
+        timeout=timeout,
     )

@@ -1,0 +1,229 @@
+"""SIGKILL at named places and at random times; a rerun must end where an undisturbed run ends.
+
+``python -m tests.ingest.kills --trials 1000`` prints one line a place. The rows are parsed once and the load is
+killed again and again (random kills would almost never hit it); ``--whole`` kills the whole command instead.
+"""
+
+from __future__ import annotations
+
+import argparse
+import errno
+import json
+import os
+import random
+import re
+import shutil
+import signal
+import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from ingest import failpoints, pool
+from ingest import run as runner
+from ingest.contracts import load_contracts
+from settings import Settings
+from tests.ingest.helpers import ROOT, command, query, raw_hash, settings_for
+from tests.ingest.world import deliver, deliveries
+
+
+def places() -> list[str]:
+    """Every failpoint named in the source."""
+    found = {
+        name
+        for path in (ROOT / "ingest").glob("*.py")
+        for name in re.findall(r'reach\("([a-z_]+)"\)', path.read_text())
+    }
+    return sorted(found)
+
+
+def state(settings: Settings) -> str:
+    """Everything that must not depend on kills: raw, history, quarantine, ledger without times."""
+    history = [
+        query(
+            settings,
+            f"select count(*), coalesce(sum(hash(t)::hugeint), 0)::varchar from raw_history.{feed} as t",
+        )
+        for feed in (
+            "google_ads_campaign",
+            "roundel",
+            "meta_ads",
+            "target_sales",
+            "clickstream",
+            "crm_customers",
+        )
+    ]
+    ledger = query(
+        settings,
+        "select feed, file_name, sha256, outcome, reason, rows_loaded, rows_quarantined, superseded_rows from intake.ledger order by all",
+    )
+    refused = query(
+        settings, "select feed, sha256, line, reason, row_text from intake.quarantine order by all"
+    )
+    versions = query(
+        settings,
+        "select feed, partition_key, file_id, delivered_at::varchar from intake.partition_version order by all",
+    )
+    return json.dumps([raw_hash(settings), history, ledger, refused, versions], default=str)
+
+
+def in_child(action: Callable[[], None]) -> int:
+    """Run in a forked process; its wait status."""
+    sys.stdout.flush()
+    pid = os.fork()
+    if pid == 0:
+        code = 1
+        try:
+            action()
+            code = 0
+        except BaseException:
+            code = 1
+        finally:
+            os._exit(code)
+    return pid
+
+
+class Stage:
+    """One landing zone, parsed once; loads are then cheap."""
+
+    def __init__(self, folder: Path, files: int) -> None:
+        self.folder = folder
+        self.settings = settings_for(folder / "base")
+        deliver(Path(self.settings.landing_uri), deliveries(files))
+        self.kept = folder / "rows"
+        self.kept.mkdir(parents=True)
+        self.answers: dict[str, dict[str, Any]] = {}
+        original = pool.parse_all
+
+        def keep(items: Any, setup: Any, **more: Any) -> Any:
+            answers = original(items, setup, **more)
+            for item, answer in answers:
+                if answer["outcome"] == "PARSED":
+                    shutil.copy(answer["parsed"]["rows"], self.kept / f"{item.name}.parquet")
+                self.answers[item.uri] = json.loads(json.dumps(answer))
+            return answers
+
+        runner.parse_all = keep  # type: ignore[assignment]
+        runner.run(self.settings, load_contracts())
+        runner.parse_all = self._replay  # type: ignore[assignment]
+        self.wanted = state(self.settings)
+
+    def _replay(self, items: Any, setup: Any, **more: Any) -> Any:
+        out = []
+        for item in items:
+            answer = json.loads(json.dumps(self.answers[item.uri]))
+            if answer["outcome"] == "PARSED":
+                target = Path(setup["folder"]) / f"{item.name}.parquet"
+                shutil.copy(self.kept / f"{item.name}.parquet", target)
+                answer["parsed"]["rows"] = str(target)
+            out.append((item, answer))
+        return out
+
+    def trial(self, place: str, nth: int, action: str, seconds: float | None) -> str:
+        """'' when the rerun healed everything; otherwise what was wrong."""
+        spot = Path(tempfile.mkdtemp(dir=self.folder))
+        settings = settings_for(spot, self.settings.landing_uri)
+
+        def disturbed() -> None:
+            failpoints._SPEC = f"{place}:{nth}{action}" if place else ""
+            failpoints._counts.clear()
+            runner.run(settings, load_contracts())
+
+        pid = in_child(disturbed)
+        if seconds is not None:
+            time.sleep(seconds)
+            os.kill(pid, signal.SIGKILL)
+        _, status = os.waitpid(pid, 0)
+        hit = os.WIFSIGNALED(status) or (action and os.WEXITSTATUS(status) == 1)
+        pid = in_child(lambda: (runner.run(settings, load_contracts()), None)[1])
+        _, status = os.waitpid(pid, 0)
+        if status != 0:
+            return f"the rerun failed ({status})"
+        pid = in_child(lambda: (runner.run(settings, load_contracts()), None)[1])
+        os.waitpid(pid, 0)
+        same = state(settings) == self.wanted
+        left = list((spot / "data" / "intake_work").glob("intake-*"))
+        shutil.rmtree(spot, ignore_errors=True)
+        if not same:
+            return "another state than the undisturbed run"
+        if left:
+            return "work files left behind"
+        return "" if hit else "not reached"
+
+
+def load_trials(
+    folder: Path, trials: int, files: int, action: str = "", seed: int = 1, minutes: float = 600
+) -> tuple[Counter[str], list[str]]:
+    """Kill (or fail) the load ``trials`` times; counts by place, and what went wrong."""
+    stage, draw = Stage(folder, files), random.Random(seed)
+    names = [p for p in places() if not p.startswith("worker_")]
+    hits: Counter[str] = Counter()
+    wrong: list[str] = []
+    until = time.monotonic() + minutes * 60
+    for number in range(trials):
+        if time.monotonic() > until:
+            break
+        random_time = not action and number % 5 == 4
+        place = "" if random_time else names[number % len(names)]
+        nth = 1 + draw.randrange(3)
+        answer = stage.trial(place, nth, action, draw.uniform(0.05, 1.2) if random_time else None)
+        if answer == "not reached" and not random_time:
+            answer = stage.trial(place, 1, action, None)
+        if answer in ("", "not reached"):
+            hits[place or "random time"] += answer == ""
+        else:
+            wrong.append(f"{place or 'random time'}:{nth} {answer}")
+    return hits, wrong
+
+
+def whole_trial(folder: Path, place: str, nth: int, settings: Settings) -> bool:
+    """Kill the real command (parsers included) at a place, run it again; whether the place was reached."""
+    first = command(settings, "run", "--quiet", env={"INGEST_FAILPOINT": f"{place}:{nth}"})
+    again = command(settings, "run", "--quiet")
+    assert again.returncode == 0, again.stderr
+    return first.returncode != 0
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--trials", type=int, default=200)
+    parser.add_argument("--files", type=int, default=18)
+    parser.add_argument("--minutes", type=float, default=600, help="stop early after so long")
+    parser.add_argument("--fail", action="store_true", help="raise ENOSPC at the places instead of killing")
+    parser.add_argument("--out", type=Path, default=ROOT / "benchmarks" / "results" / "ingest_kills.json")
+    args = parser.parse_args()
+    folder = Path(tempfile.mkdtemp(prefix="kills"))
+    started = time.monotonic()
+    try:
+        hits, wrong = load_trials(
+            folder, args.trials, args.files, "=raise" if args.fail else "", minutes=args.minutes
+        )
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+    report = {
+        "trials": args.trials,
+        "injected": os.strerror(errno.ENOSPC) if args.fail else "SIGKILL",
+        "reached": sum(hits.values()),
+        "places": len([p for p in hits if hits[p]]),
+        "by_place": dict(sorted(hits.items())),
+        "wrong": wrong,
+        "seconds": round(time.monotonic() - started, 1),
+    }
+    args.out.parent.mkdir(parents=True, exist_ok=True)
+    out = args.out.with_name("ingest_failures.json") if args.fail else args.out
+    out.write_text(json.dumps(report, indent=1) + "\n")
+    for name, count in sorted(hits.items()):
+        print(f"{name:28s} {count}")
+    print(
+        f"{report['reached']} of {args.trials} reached at {report['places']} places; {len(wrong)} wrong; {report['seconds']} s"
+    )
+    for line in wrong:
+        print("WRONG", line)
+    raise SystemExit(1 if wrong else 0)
+
+
+if __name__ == "__main__":
+    main()
