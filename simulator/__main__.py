@@ -17,7 +17,7 @@ def _parser() -> argparse.ArgumentParser:
         "--weeks", type=int, default=DEFAULT_WEEKS, help=f"weeks of data in all, at least {MIN_WEEKS}"
     )
     parser.add_argument(
-        "--scale", type=float, default=1.0, help="1 = laptop demo; 350 = about 100 million touchpoints"
+        "--scale", type=float, default=1.0, help="1 = laptop demo; 560 = about 100 million touchpoints"
     )
     parser.add_argument("--scenario", choices=sorted(SCENARIOS), default="default")
     return parser

@@ -73,7 +73,7 @@ class Crm:
 def draw_customers(options: Options, geo: Geography) -> Customers:
     """Customers by home share of DMAs; three of five joined before the data begin."""
     rng = stream(options, "customers")
-    count = max(600, round(CUSTOMERS * min(options.scale, 20.0)))
+    count = max(600, round(CUSTOMERS * min(options.scale, 10.0)))
     segment = rng.choice(len(SEGMENTS), count, p=SEGMENT_SHARE)
     dma = rng.choice(geo.count, count, p=geo.share)
     taste = np.cumsum(np.array(RETAILER_TASTE), axis=1)[segment]

@@ -70,8 +70,8 @@ def zip_map(geo: Geography) -> pd.DataFrame:
 
 
 def stores_per_dma(scale: float) -> int:
-    """Stores of each chain in each DMA: one at scale 1, growing with its square root, at most twenty."""
-    return int(min(20, max(1, round(scale**0.5))))
+    """Stores of each chain in each DMA: one at scale 1, growing with its square root, at most eight."""
+    return int(min(8, max(1, round(scale**0.5))))
 
 
 def store_table(geo: Geography, scale: float) -> pd.DataFrame:

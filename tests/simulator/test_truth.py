@@ -226,4 +226,4 @@ def test_places() -> None:
     geo = load_geography()
     assert geo.count == 210 and len(set(geo.zips.ravel())) == geo.zips.size
     assert geo.share.sum() == pytest.approx(1)
-    assert [stores_per_dma(s) for s in (0.1, 1, 100, 1000)] == [1, 1, 10, 20]
+    assert [stores_per_dma(s) for s in (0.1, 1, 100, 1000)] == [1, 1, 8, 8]
