@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import random
 import time
 from collections.abc import Callable
@@ -18,7 +19,14 @@ _RACES = ("1023", "serializable isolation violation", "could not serialize acces
 
 
 def connect(redshift: Redshift, *, attempts: int = ATTEMPTS) -> Any:
-    """A redshift_connector connection, autocommit off; a refused or dropped connection is tried again."""
+    """A connection, autocommit off: redshift_connector's, or the Data API's where REDSHIFT_SECRET_ARN is set.
+
+    A refused or dropped connection is tried again.
+    """
+    if secret := os.environ.get("REDSHIFT_SECRET_ARN"):
+        from sql.dataapi import DataApiConnection
+
+        return DataApiConnection(os.environ.get("REDSHIFT_WORKGROUP", ""), redshift.database, secret)
     import redshift_connector
 
     def opened() -> Any:
@@ -42,6 +50,10 @@ def is_transient(error: BaseException) -> bool:
     """
     import redshift_connector
 
+    from sql.dataapi import DataApiError
+
+    if isinstance(error, DataApiError):
+        return error.lost or any(mark in str(error).lower() for mark in _RACES)
     first = error.args[0] if error.args else ""
     if isinstance(error, redshift_connector.Error) and isinstance(
         first, dict

@@ -23,13 +23,23 @@ from standin.stack import BUCKET, COPY_ROLE, Stack
 DBT = [str(Path(sys.executable).with_name("dbt")), "--no-version-check"]
 
 
-def transfer(source: Path, stack: Stack, schemas: Sequence[str] = ("raw", "raw_history", "intake", "runs")) -> int:
+def transfer(
+    source: Path, stack: Stack, schemas: Sequence[str] = ("raw", "raw_history", "intake", "runs")
+) -> int:
     """Copy the tables that dbt does not build from a DuckDB file to the stand-in (COPY, then rows counted)."""
     connection = stack.connect()
     cursor = connection.cursor()
     moved = 0
-    with duckdb.connect(str(source), read_only=True) as db, Staging(stack.s3(), f"s3://{BUCKET}/parity", "t") as staging:
-        there = {f"{s}.{t}" for s, t in db.execute("select table_schema, table_name from information_schema.tables").fetchall()}
+    with (
+        duckdb.connect(str(source), read_only=True) as db,
+        Staging(stack.s3(), f"s3://{BUCKET}/parity", "t") as staging,
+    ):
+        there = {
+            f"{s}.{t}"
+            for s, t in db.execute(
+                "select table_schema, table_name from information_schema.tables"
+            ).fetchall()
+        }
         for table in tables():
             if table.schema not in schemas or table.schema not in MANAGED_SCHEMAS:
                 continue
@@ -37,7 +47,9 @@ def transfer(source: Path, stack: Stack, schemas: Sequence[str] = ("raw", "raw_h
             if table.qualified not in there:
                 continue
             names = [c.name for c in table.columns]
-            rows = db.execute(f"select {', '.join(quote(n) for n in names)} from {table.schema}.{quote(table.name)}").to_arrow_table()
+            rows = db.execute(
+                f"select {', '.join(quote(n) for n in names)} from {table.schema}.{quote(table.name)}"
+            ).to_arrow_table()
             if not rows.num_rows:
                 continue
             fitted = {c.name: _fitting(rows[c.name], c.name, c.type, table.name) for c in table.columns}
@@ -57,7 +69,9 @@ def quote(name: str) -> str:
     return f'"{name}"'
 
 
-def dbt(arguments: Sequence[str], environment: Mapping[str, str], folder: Path) -> subprocess.CompletedProcess[str]:
+def dbt(
+    arguments: Sequence[str], environment: Mapping[str, str], folder: Path
+) -> subprocess.CompletedProcess[str]:
     """Run dbt on the project with its own target and log folders."""
     paths = ["--project-dir", str(ROOT / "dbt"), "--profiles-dir", str(ROOT / "dbt")]
     paths += ["--target-path", str(folder / "target"), "--log-path", str(folder / "logs")]
@@ -85,7 +99,11 @@ def compare(left: Sequence[Sequence[Any]], right: Sequence[Sequence[Any]], names
     if len(left) != len(right):
         only = _only(left, right)
         return [f"{len(left)} against {len(right)} rows{only}"]
-    exact = [i for i, _ in enumerate(names) if not any(isinstance(r[i], float) for r in (*left[:2000], *right[:2000]))]
+    exact = [
+        i
+        for i, _ in enumerate(names)
+        if not any(isinstance(r[i], float) for r in (*left[:2000], *right[:2000]))
+    ]
     order = [*exact, *[i for i in range(len(names)) if i not in exact]]
 
     def arranged(rows: Sequence[Sequence[Any]]) -> list[tuple[Any, ...]]:
@@ -95,8 +113,10 @@ def compare(left: Sequence[Sequence[Any]], right: Sequence[Sequence[Any]], names
     for one, two in zip(arranged(left), arranged(right), strict=True):
         for at, (a, b) in enumerate(zip(one, two, strict=True)):
             if isinstance(a, float) or isinstance(b, float):
-                same = a == b if a is None or b is None or isinstance(a, str) or isinstance(b, str) else math.isclose(
-                    a, b, rel_tol=1e-9, abs_tol=1e-12
+                same = (
+                    a == b
+                    if a is None or b is None or isinstance(a, str) or isinstance(b, str)
+                    else math.isclose(a, b, rel_tol=1e-9, abs_tol=1e-12)
                 )
             else:
                 same = a == b
@@ -123,7 +143,9 @@ def relations(db: duckdb.DuckDBPyConnection, schemas: Sequence[str]) -> dict[str
     return found
 
 
-def differences(source: Path, stack: Stack, schemas: Sequence[str], skip: Mapping[str, set[str]] | None = None) -> dict[str, list[str]]:
+def differences(
+    source: Path, stack: Stack, schemas: Sequence[str], skip: Mapping[str, set[str]] | None = None
+) -> dict[str, list[str]]:
     """schema.table -> what differs between DuckDB and the stand-in; relations that are equal are left out.
 
     ``skip`` names columns that are facts about one run (table -> columns; "*" for every table).

@@ -1,0 +1,1 @@
+"""Production on AWS: Terraform, and the code of what runs there beside the DAGs."""

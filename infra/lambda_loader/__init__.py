@@ -1,0 +1,1 @@
+"""The loader: object-created events of the landing bucket become loaded files."""
