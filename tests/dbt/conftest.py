@@ -46,7 +46,9 @@ class Warehouse:
             self.python("-m", module, "init")
 
     def python(self, *args: str) -> str:
-        done = subprocess.run([BIN / "python", *args], cwd=ROOT, env=self.env, capture_output=True, text=True, check=False)
+        done = subprocess.run(
+            [BIN / "python", *args], cwd=ROOT, env=self.env, capture_output=True, text=True, check=False
+        )
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout
 

@@ -23,14 +23,24 @@ def contents(warehouse: Warehouse, table: str, where: str = "true") -> list[tupl
 def changed(built: Warehouse) -> dict[str, object]:
     """The built world after late, restated, deleted and re-delivered rows, built as an increment and then in full."""
     before = {
-        "adstock": contents(built, "fct_media_adstock_week", f"brand_id = 'alpha' and week_start_date < date '{PAST}'"),
-        "price": built.rows("select * from intermediate.int_price_promo_week where brand_id = 'alpha' and week_start_date < date '2026-01-11' order by all"),
+        "adstock": contents(
+            built, "fct_media_adstock_week", f"brand_id = 'alpha' and week_start_date < date '{PAST}'"
+        ),
+        "price": built.rows(
+            "select * from intermediate.int_price_promo_week where brand_id = 'alpha' and week_start_date < date '2026-01-11' order by all"
+        ),
     }
     later = world.STAMP + timedelta(days=2)
     with duckdb.connect(str(built.path)) as connection:
-        connection.execute("update raw.google_ads_campaign set cost_micros = cost_micros * 7 where date_day >= ? and brand_id = 'alpha'", [PAST])
+        connection.execute(
+            "update raw.google_ads_campaign set cost_micros = cost_micros * 7 where date_day >= ? and brand_id = 'alpha'",
+            [PAST],
+        )
         # a week of sales restated, a day gone, a day late, with an older stamp than what is there
-        connection.execute("update raw.walmart_store_sales set units = units + 1, _delivered_at = ? where date_day = date '2026-01-13'", [later])
+        connection.execute(
+            "update raw.walmart_store_sales set units = units + 1, _delivered_at = ? where date_day = date '2026-01-13'",
+            [later],
+        )
         connection.execute("delete from raw.walmart_store_sales where date_day = date '2026-01-12'")
         world.insert(connection, "walmart_store_sales", [
             {"store_nbr": "7", "wm_item_nbr": "055", "svc_chnl_nm": "BIS", "date_day": world.day(19), "rpt_cd": "R", "units": 4, "sales": 38}
@@ -43,14 +53,26 @@ def changed(built: Warehouse) -> dict[str, object]:
              "channel": "hulu", "dma_code": "501", "is_viewable": True},
         ], "alpha", delivered=later)  # fmt: skip
         connection.execute("delete from raw.clickstream where visitor_id = 'v3' and brand_id = 'beta'")
-    built.dbt("run", "--select", "+fct_media_adstock_week", "+int_price_promo_week", *[f"+{name}" for name in INCREMENTAL])
+    built.dbt(
+        "run",
+        "--select",
+        "+fct_media_adstock_week",
+        "+int_price_promo_week",
+        *[f"+{name}" for name in INCREMENTAL],
+    )
     increment = {name: contents(built, name) for name in INCREMENTAL}
     built.dbt("run", "--full-refresh", "--select", *INCREMENTAL)
     full = {name: contents(built, name) for name in INCREMENTAL}
     after = {
-        "adstock": contents(built, "fct_media_adstock_week", f"brand_id = 'alpha' and week_start_date < date '{PAST}'"),
-        "price": built.rows("select * from intermediate.int_price_promo_week where brand_id = 'alpha' and week_start_date < date '2026-01-11' order by all"),
-        "adstock_last": built.one(f"select sum(spend_usd) from marts.fct_media_adstock_week where brand_id = 'alpha' and week_start_date = date '{PAST}'"),
+        "adstock": contents(
+            built, "fct_media_adstock_week", f"brand_id = 'alpha' and week_start_date < date '{PAST}'"
+        ),
+        "price": built.rows(
+            "select * from intermediate.int_price_promo_week where brand_id = 'alpha' and week_start_date < date '2026-01-11' order by all"
+        ),
+        "adstock_last": built.one(
+            f"select sum(spend_usd) from marts.fct_media_adstock_week where brand_id = 'alpha' and week_start_date = date '{PAST}'"
+        ),
     }
     return {"before": before, "after": after, "increment": increment, "full": full}
 
@@ -72,7 +94,15 @@ def test_any_split_of_history(built: Warehouse, seed: int) -> None:
     rng = random.Random(seed)
     built.dbt("run", "--full-refresh", "--select", *[f"+{name}" for name in INCREMENTAL])
     whole = {name: contents(built, name) for name in INCREMENTAL}
-    tables = ["clickstream", "walmart_store_sales", "amazon_vendor_sales", "target_sales", "product_master", "zip_dma", "store_locations"]
+    tables = [
+        "clickstream",
+        "walmart_store_sales",
+        "amazon_vendor_sales",
+        "target_sales",
+        "product_master",
+        "zip_dma",
+        "store_locations",
+    ]
     with duckdb.connect(str(built.path)) as connection:
         rows = {table: connection.execute(f"select * from raw.{table}").fetchall() for table in tables}
         for table in tables:
@@ -82,7 +112,9 @@ def test_any_split_of_history(built: Warehouse, seed: int) -> None:
     for portion in range(portions):
         with duckdb.connect(str(built.path)) as connection:
             for table in tables:
-                mine = [row for row, number in zip(rows[table], deal[table], strict=True) if number == portion]
+                mine = [
+                    row for row, number in zip(rows[table], deal[table], strict=True) if number == portion
+                ]
                 if mine:
                     marks = ", ".join("?" for _ in mine[0])
                     connection.executemany(f"insert into raw.{table} values ({marks})", mine)

@@ -10,24 +10,42 @@ from tests.dbt.conftest import Warehouse
 
 
 def test_a_zip_with_a_lost_zero_is_split_by_weight(built: Warehouse) -> None:
-    rows = built.rows("select dma_id, round(weight, 4) from intermediate.int_place_zip where brand_id = 'alpha' and zip_code = '01234' order by 1")
+    rows = built.rows(
+        "select dma_id, round(weight, 4) from intermediate.int_place_zip where brand_id = 'alpha' and zip_code = '01234' order by 1"
+    )
     assert rows == [("501", 0.6667), ("803", 0.3333)]
 
 
 def test_a_shared_item_in_a_split_zip_adds_up_to_the_cent(built: Warehouse) -> None:
     week = "brand_id = 'alpha' and retailer_id = 'amazon' and date_day between date '2026-01-04' and date '2026-01-10'"
-    rows = built.rows(f"select dma_id, product_id, sum(units) from marts.fct_pos_daily where {week} group by 1, 2 order by 1, 2")
+    rows = built.rows(
+        f"select dma_id, product_id, sum(units) from marts.fct_pos_daily where {week} group by 1, 2 order by 1, 2"
+    )
     assert rows == [
         ("501", "P1", Decimal("3.3333")), ("501", "P2", Decimal("3.3333")),
         ("803", "P1", Decimal("1.6667")), ("803", "P2", Decimal("1.6667")),
     ]  # fmt: skip
-    assert built.rows(f"select sum(units), sum(revenue_usd) from marts.fct_pos_daily where {week}") == [(Decimal("10.0000"), Decimal("100.0100"))]
+    assert built.rows(f"select sum(units), sum(revenue_usd) from marts.fct_pos_daily where {week}") == [
+        (Decimal("10.0000"), Decimal("100.0100"))
+    ]
 
 
 def test_unknown_places_and_items_are_kept_and_counted(built: Warehouse) -> None:
-    assert built.one("select sum(units) from marts.fct_pos_daily where brand_id = 'alpha' and dma_id = '999'") == 3 + 14
-    assert built.one("select sum(units) from marts.fct_pos_daily where brand_id = 'alpha' and product_id = 'unmapped'") == 5
-    found = dict(built.rows("select check_name || ' ' || subject, money_affected_usd from marts.fct_data_quality where brand_id = 'alpha'"))
+    assert (
+        built.one("select sum(units) from marts.fct_pos_daily where brand_id = 'alpha' and dma_id = '999'")
+        == 3 + 14
+    )
+    assert (
+        built.one(
+            "select sum(units) from marts.fct_pos_daily where brand_id = 'alpha' and product_id = 'unmapped'"
+        )
+        == 5
+    )
+    found = dict(
+        built.rows(
+            "select check_name || ' ' || subject, money_affected_usd from marts.fct_data_quality where brand_id = 'alpha'"
+        )
+    )
     assert found["unmapped_place fct_pos_daily / amazon"] == 30
     assert found["unmapped_product fct_pos_daily / amazon"] == 50
     assert "negative_units fct_pos_daily / walmart" in found
@@ -40,8 +58,12 @@ def test_a_week_carries_price_promotion_and_stock(built: Warehouse) -> None:
     )
     assert row == [(14, True, 0.2, 2, 0, True, True)]
     target = "brand_id = 'alpha' and retailer_id = 'target'"
-    assert built.rows(f"select distinct promo_flag, in_stock_rate from marts.fct_pos_week where {target}") == [(True, 0.75)]
-    assert built.one("select is_stockout from marts.fct_inventory_week where brand_id = 'alpha' and retailer_id = 'amazon' and product_id = 'P1'")
+    assert built.rows(
+        f"select distinct promo_flag, in_stock_rate from marts.fct_pos_week where {target}"
+    ) == [(True, 0.75)]
+    assert built.one(
+        "select is_stockout from marts.fct_inventory_week where brand_id = 'alpha' and retailer_id = 'amazon' and product_id = 'P1'"
+    )
 
 
 def test_google_geography_counts_presence_once_and_keeps_the_rest(built: Warehouse) -> None:
@@ -49,8 +71,14 @@ def test_google_geography_counts_presence_once_and_keeps_the_rest(built: Warehou
         "select dma_id, sum(impressions), round(sum(spend_usd), 3), sum(platform_conversions) from marts.fct_media_daily "
         "where brand_id = 'alpha' and channel_id = 'youtube' and date_day = date '2026-01-04' group by 1 order by 1"
     )
-    assert rows == [("501", 300, Decimal("3.000"), 0.0), ("803", 300, Decimal("3.000"), 0.0), ("999", 400, Decimal("4.500"), 1.5)]
-    assert built.rows("select distinct dma_id from marts.fct_media_daily where brand_id = 'alpha' and channel_id = 'search_nonbrand'") == [("000",)]
+    assert rows == [
+        ("501", 300, Decimal("3.000"), 0.0),
+        ("803", 300, Decimal("3.000"), 0.0),
+        ("999", 400, Decimal("4.500"), 1.5),
+    ]
+    assert built.rows(
+        "select distinct dma_id from marts.fct_media_daily where brand_id = 'alpha' and channel_id = 'search_nonbrand'"
+    ) == [("000",)]
 
 
 def test_meta_counts_a_purchase_once_though_it_has_three_names(built: Warehouse) -> None:
@@ -81,9 +109,13 @@ def test_a_renamed_campaign_has_two_versions_and_one_channel(built: Warehouse) -
 
 
 def test_crm_tells_machines_from_persons_and_costs_by_rule(built: Warehouse) -> None:
-    email = built.rows("select sends, opens, machine_opens, clicks, spend_usd from marts.fct_crm_daily where brand_id = 'alpha' and channel_id = 'email'")
+    email = built.rows(
+        "select sends, opens, machine_opens, clicks, spend_usd from marts.fct_crm_daily where brand_id = 'alpha' and channel_id = 'email'"
+    )
     assert email == [(2, 1, 1, 1, Decimal("0.0400"))]
-    coupon = built.rows("select clips, redemptions, redemption_value_usd, spend_usd from marts.fct_crm_daily where brand_id = 'alpha' and channel_id = 'coupon'")
+    coupon = built.rows(
+        "select clips, redemptions, redemption_value_usd, spend_usd from marts.fct_crm_daily where brand_id = 'alpha' and channel_id = 'coupon'"
+    )
     assert coupon == [(2, 1, 20, Decimal("2.1200"))]
 
 
@@ -98,22 +130,35 @@ def test_paths_follow_the_look_back_window(built: Warehouse) -> None:
         ("v3", "direct", 0, True, "direct", "direct"),
         ("v4", "hulu > organic", 2, False, "hulu", "organic"),
     ]
-    value = built.one("select value_usd from marts.fct_conversion_path where visitor_key = 'v3' and brand_id = 'alpha'")
+    value = built.one(
+        "select value_usd from marts.fct_conversion_path where visitor_key = 'v3' and brand_id = 'alpha'"
+    )
     assert value == Decimal("1.9970")
 
 
 def test_bots_repeats_and_unseen_views_do_not_count(built: Warehouse) -> None:
-    rows = built.rows("select is_bot, is_duplicate, is_eligible, count(*) from marts.fct_touchpoint where brand_id = 'alpha' group by all order by all")
-    assert rows == [(False, False, False, 1), (False, False, True, 7), (False, True, False, 2), (True, False, False, 1)]
+    rows = built.rows(
+        "select is_bot, is_duplicate, is_eligible, count(*) from marts.fct_touchpoint where brand_id = 'alpha' group by all order by all"
+    )
+    assert rows == [
+        (False, False, False, 1),
+        (False, False, True, 7),
+        (False, True, False, 2),
+        (True, False, False, 1),
+    ]
 
 
 def test_an_experiment_names_its_arms(built: Warehouse) -> None:
-    rows = built.rows("select dma_id, arm from intermediate.int_experiments where brand_id = 'alpha' order by 1")
+    rows = built.rows(
+        "select dma_id, arm from intermediate.int_experiments where brand_id = 'alpha' order by 1"
+    )
     assert rows == [("501", "treated"), ("602", "control"), ("803", "control")]
 
 
 def test_a_upc_is_twelve_digits_with_its_check_digit(built: Warehouse) -> None:
-    rows = built.rows("select product_id, upc, is_upc_valid from marts.dim_product where brand_id = 'alpha' and product_id <> 'unmapped' order by 1")
+    rows = built.rows(
+        "select product_id, upc, is_upc_valid from marts.dim_product where brand_id = 'alpha' and product_id <> 'unmapped' order by 1"
+    )
     assert rows == [("P1", "012345001420", True), ("P2", "012345001427", False)]
 
 
@@ -123,7 +168,10 @@ def test_spreading_media_over_places_keeps_the_cent(built: Warehouse) -> None:
         "and week.channel_id = adstock.channel_id) from marts.fct_media_adstock_week as adstock where brand_id = 'alpha' group by 1"
     )
     assert {row[1] for row in rows} == {Decimal("0.0000")}
-    assert built.one("select count(distinct dma_id) from marts.fct_media_adstock_week where brand_id = 'alpha'") == 210
+    assert (
+        built.one("select count(distinct dma_id) from marts.fct_media_adstock_week where brand_id = 'alpha'")
+        == 210
+    )
 
 
 TABLES = {
@@ -140,7 +188,9 @@ def test_brands_never_mix(built: Warehouse, table: str) -> None:
     mine = built.rows(f"select {key} from marts.{table} where brand_id = 'alpha' order by all")
     theirs = built.rows(f"select {key} from marts.{table} where brand_id = 'beta' order by all")
     assert mine == theirs and mine
-    ratio = built.rows(f"select brand_id, sum({measure}) from marts.{table} where brand_id in ('alpha', 'beta') group by 1 order by 1")
+    ratio = built.rows(
+        f"select brand_id, sum({measure}) from marts.{table} where brand_id in ('alpha', 'beta') group by 1 order by 1"
+    )
     assert float(ratio[1][1]) / float(ratio[0][1]) == pytest.approx(3, rel=0.02)
     paths = "select visitor_key, path, is_converted from marts.fct_conversion_path where brand_id = '{}' order by all"
     assert built.rows(paths.format("alpha")) == built.rows(paths.format("beta"))
@@ -157,12 +207,16 @@ def test_carryover_equals_the_python_transform(built: Warehouse) -> None:
     for channel, kind, decay, peak, shape, scale, length in registry:
         first, second = (shape, scale) if kind == "weibull" else (decay, peak)
         kernel = Adstock(kind, first, second or 0.0).weights(length)
-        weights = built.rows(f"select weight from intermediate.int_adstock__kernel where channel_id = '{channel}' order by lag")
+        weights = built.rows(
+            f"select weight from intermediate.int_adstock__kernel where channel_id = '{channel}' order by lag"
+        )
         np.testing.assert_allclose([row[0] for row in weights], kernel, atol=1e-9, rtol=0)
         series = built.rows(f"select spend_usd, adstock_spend_usd from marts.fct_media_adstock_week where brand_id = 'beta' "
                             f"and channel_id = '{channel}' and dma_id = '501' order by week_start_date")  # fmt: skip
         if series:
             spend = np.array([float(row[0]) for row in series])
-            np.testing.assert_allclose([row[1] for row in series], adstock_series(spend, kernel), atol=1e-9, rtol=0)
+            np.testing.assert_allclose(
+                [row[1] for row in series], adstock_series(spend, kernel), atol=1e-9, rtol=0
+            )
             kinds.add(kind)
     assert kinds == {"geometric", "delayed", "weibull"} or len(kinds) >= 2

@@ -21,7 +21,9 @@ def manifest(built: Warehouse) -> dict[str, Any]:
 
 
 def models(manifest: dict[str, Any], layer: str) -> list[dict[str, Any]]:
-    return [n for n in manifest["nodes"].values() if n["resource_type"] == "model" and n["path"].startswith(layer)]
+    return [
+        n for n in manifest["nodes"].values() if n["resource_type"] == "model" and n["path"].startswith(layer)
+    ]
 
 
 def meta(node: dict[str, Any]) -> dict[str, Any]:
@@ -47,13 +49,17 @@ def test_every_mart_is_a_public_contract(manifest: dict[str, Any]) -> None:
         assert meta(node).get("owner") and meta(node).get("grain"), f"{name}: owner and grain"
         assert len(meta(node).get("questions", [])) >= 3, f"{name}: three questions"
         assert tests_of(manifest, node, "unique_key_columns"), f"{name}: no key test"
-        assert all(column["description"] for column in node["columns"].values()), f"{name}: a column without a description"
+        assert all(column["description"] for column in node["columns"].values()), (
+            f"{name}: a column without a description"
+        )
         if name not in SHARED_BY_BRANDS:
             assert "brand_id" in node["columns"], f"{name}: brand_id"
 
 
 def test_every_core_mart_is_exposed(manifest: dict[str, Any]) -> None:
-    exposed = {parent for exposure in manifest["exposures"].values() for parent in exposure["depends_on"]["nodes"]}
+    exposed = {
+        parent for exposure in manifest["exposures"].values() for parent in exposure["depends_on"]["nodes"]
+    }
     for node in models(manifest, "marts/"):
         if not node["path"].startswith(("marts/outputs/", "marts/ops/fct_alert")):
             assert node["unique_id"] in exposed, f"{node['name']}: no exposure"
@@ -70,11 +76,15 @@ def test_walls_between_the_layers(manifest: dict[str, Any]) -> None:
             assert {s["schema"] for s in sources} <= {"raw", "intake"}, node["name"]
         elif layer == "intermediate" or layer == "features":
             assert not sources, f"{node['name']}: {layer} reads models only"
-            assert not [u for u in upstream if u["path"].startswith("marts/outputs/")], f"{node['name']}: reads an output"
+            assert not [u for u in upstream if u["path"].startswith("marts/outputs/")], (
+                f"{node['name']}: reads an output"
+            )
         elif layer == "marts":
             assert {s["schema"] for s in sources} <= {"runs"}, f"{node['name']}: a mart reads no raw data"
             if sources:
-                assert node["path"].startswith(("marts/outputs/", "marts/ops/")), f"{node['name']}: run outputs belong to outputs and ops"
+                assert node["path"].startswith(("marts/outputs/", "marts/ops/")), (
+                    f"{node['name']}: run outputs belong to outputs and ops"
+                )
 
 
 def test_models_are_named_by_their_layer(manifest: dict[str, Any]) -> None:
@@ -104,12 +114,22 @@ def test_metrics_are_defined_once(built: Warehouse) -> None:
     """The ratios of the semantic layer are those of the mart, day by day."""
     metrics = yaml.safe_load((ROOT / "dbt" / "models" / "semantic" / "metrics.yml").read_text())["metrics"]
     checked = 0
-    columns = {row[0] for row in built.rows("select column_name from duckdb_columns() where schema_name = 'marts' and table_name = 'fct_kpi_daily'")}
+    columns = {
+        row[0]
+        for row in built.rows(
+            "select column_name from duckdb_columns() where schema_name = 'marts' and table_name = 'fct_kpi_daily'"
+        )
+    }
     for metric in metrics:
         parameters = metric["type_params"]
         if metric["type"] == "ratio" and metric["name"] in columns:
             ratio = f"cast({parameters['numerator']} as double) / nullif(cast({parameters['denominator']} as double), 0)"
-            assert built.one(f"select count(*) from marts.fct_kpi_daily where {metric['name']} is distinct from {ratio}") == 0, metric["name"]
+            assert (
+                built.one(
+                    f"select count(*) from marts.fct_kpi_daily where {metric['name']} is distinct from {ratio}"
+                )
+                == 0
+            ), metric["name"]
             checked += 1
     assert checked >= 8
 
@@ -121,9 +141,19 @@ def test_registries_name_no_stranger(built: Warehouse) -> None:
 
 def test_late_windows_are_those_of_the_contracts() -> None:
     project = yaml.safe_load((ROOT / "dbt" / "dbt_project.yml").read_text())["vars"]
-    contracts = {path.stem: yaml.safe_load(path.read_text()) for path in (ROOT / "ingest" / "contracts").glob("*.yml")}
+    contracts = {
+        path.stem: yaml.safe_load(path.read_text()) for path in (ROOT / "ingest" / "contracts").glob("*.yml")
+    }
     families = {
-        "late_days_media": ["google_ads_campaign", "meta_ads", "amazon_ads_sp", "amazon_dsp_geo", "dv360_dma", "walmart_connect", "roundel"],
+        "late_days_media": [
+            "google_ads_campaign",
+            "meta_ads",
+            "amazon_ads_sp",
+            "amazon_dsp_geo",
+            "dv360_dma",
+            "walmart_connect",
+            "roundel",
+        ],
         "late_days_pos": ["amazon_vendor_sales", "walmart_store_sales", "target_sales"],
         "late_days_touch": ["clickstream"],
     }

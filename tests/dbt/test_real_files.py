@@ -14,7 +14,9 @@ BRAND = "where brand_id = 'lifesight'"
 
 
 def test_spend_and_claims_to_the_cent(built: Warehouse) -> None:
-    row = built.rows(f"select sum(spend_usd), sum(platform_value_usd), sum(platform_value_usd) / sum(spend_usd) from marts.fct_media_daily {BRAND}")[0]
+    row = built.rows(
+        f"select sum(spend_usd), sum(platform_value_usd), sum(platform_value_usd) / sum(spend_usd) from marts.fct_media_daily {BRAND}"
+    )[0]
     assert row[0] == Decimal("5258304.06")
     assert row[1] == Decimal("14773594.65")
     assert float(row[2]) == pytest.approx(2.8096, abs=5e-5)
@@ -22,14 +24,22 @@ def test_spend_and_claims_to_the_cent(built: Warehouse) -> None:
 
 @pytest.mark.parametrize(
     ("platform", "roas", "ctr", "cpm"),
-    [("facebook", 2.6071, 0.013533, 9.9257), ("google", 3.0575, 0.041515, 6.5269), ("tiktok", 2.8319, 0.015023, 8.0450)],
+    [
+        ("facebook", 2.6071, 0.013533, 9.9257),
+        ("google", 3.0575, 0.041515, 6.5269),
+        ("tiktok", 2.8319, 0.015023, 8.0450),
+    ],
 )
 def test_each_platform(built: Warehouse, platform: str, roas: float, ctr: float, cpm: float) -> None:
     row = built.rows(
         "select sum(platform_value_usd) / sum(spend_usd), sum(clicks) / sum(impressions), 1000 * sum(spend_usd) / sum(impressions) "
         f"from marts.fct_media_daily {BRAND} and platform = '{platform}'"
     )[0]
-    assert [float(value) for value in row] == [pytest.approx(roas, abs=5e-5), pytest.approx(ctr, abs=5e-7), pytest.approx(cpm, abs=5e-5)]
+    assert [float(value) for value in row] == [
+        pytest.approx(roas, abs=5e-5),
+        pytest.approx(ctr, abs=5e-7),
+        pytest.approx(cpm, abs=5e-5),
+    ]
 
 
 def test_the_metrics_of_the_house(built: Warehouse) -> None:
@@ -50,9 +60,15 @@ def test_trailing_windows_wait_until_they_are_whole(built: Warehouse) -> None:
 
 
 def test_contradictions_and_impossible_days_are_reported(built: Warehouse) -> None:
-    found = dict(built.rows(f"select subject, rows_affected from marts.fct_data_quality {BRAND} and check_name = 'campaign_contradicts_tactic'"))
+    found = dict(
+        built.rows(
+            f"select subject, rows_affected from marts.fct_data_quality {BRAND} and check_name = 'campaign_contradicts_tactic'"
+        )
+    )
     assert found == {"facebook": 480, "google": 600, "tiktok": 480}
-    days = built.one(f"select rows_affected from marts.fct_data_quality {BRAND} and check_name = 'new_customers_exceed_new_orders'")
+    days = built.one(
+        f"select rows_affected from marts.fct_data_quality {BRAND} and check_name = 'new_customers_exceed_new_orders'"
+    )
     assert days == 22
 
 
@@ -62,15 +78,26 @@ def test_gifting_tables(built: Warehouse) -> None:
         "fct_gift_expenditure": 4999 - 12,
     }.items():  # fmt: skip
         assert built.one(f"select count(*) from marts.{table} {BRAND}") == rows, table
-    assert built.one(f"select count(*) from marts.fct_quarantine {BRAND} and reason = 'orphan' and row_text like 'recipient 8000,%'") == 12
+    assert (
+        built.one(
+            f"select count(*) from marts.fct_quarantine {BRAND} and reason = 'orphan' and row_text like 'recipient 8000,%'"
+        )
+        == 12
+    )
     assert built.one(f"select count(*) from marts.dim_gift_client {BRAND} and is_zip_repaired") == 52
     assert built.one(f"select count(*) from marts.dim_gift_recipient {BRAND} and is_zip_repaired") == 56
     assert built.one(f"select count(*) from marts.dim_gift {BRAND} and gift_name = 'Gift Card'") == 1
-    assert built.rows(f"select distinct successful, unsuccessful from marts.fct_gift_engagement {BRAND}") == [(None, None)]
+    assert built.rows(f"select distinct successful, unsuccessful from marts.fct_gift_engagement {BRAND}") == [
+        (None, None)
+    ]
 
 
 def test_walmart_weeks_agree_with_the_m5_calendar(built: Warehouse) -> None:
-    mine = dict(built.rows("select strftime(date_day, '%-m/%-d/%y'), walmart_week_id from marts.dim_calendar where date_day < date '2017-01-01'"))
+    mine = dict(
+        built.rows(
+            "select strftime(date_day, '%-m/%-d/%y'), walmart_week_id from marts.dim_calendar where date_day < date '2017-01-01'"
+        )
+    )
     with (SHARED / "m5_calendar" / "calendar.csv").open(encoding="utf-8-sig") as file:
         theirs = {row["date"]: int(row["wm_yr_wk"]) for row in csv.DictReader(file)}
     assert len(theirs) == 1969

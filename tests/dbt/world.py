@@ -36,7 +36,13 @@ def insert(
 ) -> None:
     """Rows into ``raw.<table>`` as the loader would leave them."""
     for number, row in enumerate(rows, start=1):
-        full = {**row, "brand_id": brand, "_file_id": f"{table}-{brand}", "_line": number, "_delivered_at": delivered}
+        full = {
+            **row,
+            "brand_id": brand,
+            "_file_id": f"{table}-{brand}",
+            "_line": number,
+            "_delivered_at": delivered,
+        }
         columns = ", ".join(full)
         marks = ", ".join("?" for _ in full)
         connection.execute(f"insert into raw.{table} ({columns}) values ({marks})", list(full.values()))

@@ -102,3 +102,15 @@
     {%- endset -%}
     {{ stale_partitions(path_month_state(), mart_state, path_built_with()) }}
 {%- endmacro %}
+
+{#- The days that the given months of paths depend on, as a further condition; nothing in a full build. -#}
+{% macro path_window(months, day) -%}
+    {%- set window_days = var('lookback_days') -%}
+    {%- if months %}
+        and (
+        {%- for month in months %}
+            {{ day }} between {{ month }} - {{ window_days }} - 1 and {{ month }} + 31 + {{ window_days }} + 1{% if not loop.last %} or{% endif %}
+        {%- endfor %}
+        )
+    {%- endif -%}
+{%- endmacro %}

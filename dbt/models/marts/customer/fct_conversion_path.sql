@@ -13,15 +13,6 @@
 ) }}
 {% set window_days = var('lookback_days') %}
 {% set stale_months = date_literals(path_stale_months()) if is_incremental() else [] %}
-{% set read_days %}
-        {% if is_incremental() %}
-        and (
-            {% for month in stale_months %}
-            date_day between {{ month }} - {{ window_days }} - 1 and {{ month }} + 31 + {{ window_days }} + 1{% if not loop.last %} or{% endif %}
-            {% endfor %}
-        )
-        {% endif %}
-{% endset %}
 with touches as (
     select
         brand_id,
@@ -35,7 +26,7 @@ with touches as (
     from {{ ref('fct_touchpoint') }}
     where
         is_eligible
-        {{ read_days }}
+        {{ path_window(stale_months, 'date_day') }}
 ),
 
 conversions as (
@@ -63,7 +54,7 @@ conversions as (
     where
         web.event_type = 'find_retailer_click'
         and not coalesce(agent.is_bot, false)
-        {{ read_days | replace('date_day', 'web.date_day') }}
+        {{ path_window(stale_months, 'web.date_day') }}
 ),
 
 events as (
