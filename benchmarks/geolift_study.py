@@ -1,6 +1,6 @@
 """Coverage, false positives, width and power of the geo lift analysis over simulated panels.
 
-    python -m benchmarks.geolift_study [--panels 120] [--kinds textbook,additive] [--seed 1]
+    python benchmarks/geolift_study.py [--panels 120] [--kinds textbook,additive] [--seed 1]
 
 Every panel is analysed with its effect; the same panel without it follows exactly, because the test's own
 data enter the estimate only through the mean gap. "Published" are GeoLift's figures in the Recast study of
@@ -13,12 +13,14 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import sys
 import time
 from pathlib import Path
 from typing import Any
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import numpy as np
 

@@ -27,7 +27,7 @@ from modeling.geolift.panel import Floats
 AUTO = ("did_log", "ridge_control_log", "synthetic_control_log", "synthetic_control")
 METHODS = (*AUTO, "augmented_synthetic_control", "tbr")
 RIDGE = 3.0  # pull of ridge_control_log, relative to the mean square movement of a donor
-NEAR = 10  # donors on which the choice of a control is also tried
+LARGE = 60  # donors beyond which fewer of them serve as placebos: more only cost time
 
 
 def is_log(method: str) -> bool:
@@ -167,7 +167,7 @@ def choose_control(
         if is_log(method) and not logs_exist:
             continue
         donors = everyone[:, positive] if is_log(method) else everyone
-        near = nearest_in_size(target, donors, NEAR)
+        near = nearest_in_size(target, donors, 10 if donors.shape[1] <= LARGE else 5)
         own = np.log(_relative_error(method, target, donors, test_length))
         others = [
             np.log(_relative_error(method, donors[:, j], np.delete(donors, j, axis=1), test_length))

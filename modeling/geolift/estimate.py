@@ -8,7 +8,7 @@ import numpy as np
 
 from modeling.errors import InputError
 from modeling.geolift import inference
-from modeling.geolift.control import donor_weights, is_log, left_out_residuals, nearest_in_size
+from modeling.geolift.control import LARGE, donor_weights, is_log, left_out_residuals, nearest_in_size
 from modeling.geolift.noise import (
     autocorrelation,
     mean_difference_variance,
@@ -20,7 +20,7 @@ from modeling.geolift.panel import Floats
 SHOCK = (
     4.5  # robust standard deviations of donors' own placebo statistics beyond which a donor was hit itself
 )
-PLACEBO_DONORS = 40  # donors used as placebos; more only cost time
+PLACEBO_DONORS = (40, 24)  # donors used as placebos, in a pool of usual size and in a large one
 PRIOR_PLACEBOS = 20.0  # weight of "the noise model is right" against the placebo statistics
 MAX_FREEDOM = 30.0
 
@@ -127,9 +127,10 @@ def _placebos(y: Floats, x: Floats, pre: int, method: str, length: int, weights:
         return {}
     levels = x[:pre] if not is_log(method) else np.exp(x[:pre])
     target = y[:pre] if not is_log(method) else np.exp(y[:pre])
-    chosen = list(np.argsort(-np.abs(weights), kind="stable")[: PLACEBO_DONORS // 2])
+    most = PLACEBO_DONORS[0 if x.shape[1] <= LARGE else 1]
+    chosen = list(np.argsort(-np.abs(weights), kind="stable")[: most // 2])
     for j in nearest_in_size(target, levels, x.shape[1]) or range(x.shape[1]):
-        if len(chosen) >= min(PLACEBO_DONORS, x.shape[1]):
+        if len(chosen) >= min(most, x.shape[1]):
             break
         if j not in chosen:
             chosen.append(j)
