@@ -85,6 +85,11 @@ def _money(value: float | None) -> str:
     return f"{sign}${size / 1e6:,.2f}M" if size >= 1e6 else f"{sign}${size / 1e3:,.0f}k"
 
 
+def _cost(total: dict[str, Any]) -> str:
+    change = float(total["spend_change_usd"] or 0)
+    return f"{_money(change)} more, placed where it returns most: " if change > 0 else ""
+
+
 def _drivers(question: str, marts: Marts, truth: Truth) -> Answer:
     rows = marts.rows(
         "select channel_id, roi, roi_p05, roi_p95, is_supported from marts.fct_channel_roi "
@@ -154,7 +159,7 @@ def _scenario(scenario: str) -> Callable[[str, Marts, Truth], Answer]:
         where = "; ".join(f"{r['channel_id']} {_money(float(r['spend_change_usd']))}" for r in ends)
         chance = total["probability_of_gain"]
         text = (
-            f"{_money(float(total['incremental_revenue_usd']))} revenue against the current plan "
+            f"{_cost(total)}{_money(float(total['incremental_revenue_usd']))} revenue against the current plan "
             f"[{_money(float(total['p05_usd']))}, {_money(float(total['p95_usd']))}]"
             f"{f', probability of a gain {chance:.2f}' if chance is not None else ''}"
             f"{f' ({where})' if where else ''}"
@@ -185,7 +190,7 @@ def _demand(question: str, marts: Marts, truth: Truth) -> Answer:
     between = f" [{nation['low']:,.0f}, {nation['high']:,.0f}]" if nation["low"] is not None else ""
     text = (
         f"{demand['units']:,.0f} units{between} over {demand['dmas']} DMAs, weeks of {demand['first_week']} to "
-        f"{demand['last_week']}; {risk['places'] or 0} DMA x retailer places are more likely than not to run out, "
+        f"{demand['last_week']}; {risk['places'] or 0} DMA x retailer places are more likely than not to run out if nothing is delivered, "
         f"{_money(float(risk['lost'] or 0))} of sales at stake"
     )
     return Answer(question, text, "fct_demand_forecast_week, fct_stock_risk_week")
@@ -194,7 +199,8 @@ def _demand(question: str, marts: Marts, truth: Truth) -> Answer:
 def _worked(question: str, marts: Marts, truth: Truth) -> Answer:
     rows = marts.rows(
         "select channel_id, lift_pct, lift_ci_low, lift_ci_high, p_value, iroas, iroas_ci_low, iroas_ci_high, "
-        "experiment_id from marts.fct_geo_lift where brand_id = ? order by experiment_id, method"
+        "experiment_id, kind from marts.fct_geo_lift where brand_id = ? and is_primary "
+        "order by window_end desc, experiment_id"
     )
     claims = marts.rows(
         "select sum(platform_value_usd) as claimed from marts.fct_media_week where brand_id = ? and week_start_date >= "
@@ -208,7 +214,7 @@ def _worked(question: str, marts: Marts, truth: Truth) -> Answer:
         raise LookupError("fct_geo_lift has no experiment")
     test = rows[0]
     text = (
-        f"geo test of {test['channel_id']}: {test['lift_pct']:+.2f} % of sales [{test['lift_ci_low']:.2f}, "
+        f"geo {test['kind']} test of {test['channel_id']}: {test['lift_pct']:+.2f} % of sales [{test['lift_ci_low']:.2f}, "
         f"{test['lift_ci_high']:.2f}], p {test['p_value']:.3f}"
     )
     if test["iroas"] is not None:
