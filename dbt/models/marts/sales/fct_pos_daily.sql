@@ -50,8 +50,8 @@ weekly as (
         revenue_usd,
         source_rows,
         source_stamp,
-        {{ share_of('units', '(1.0 / 7)') }} as day_units,
-        {{ share_of('revenue_usd', '(1.0 / 7)') }} as day_revenue_usd
+        {{ share_of('units', '(cast(1 as double precision) / 7)') }} as day_units,
+        {{ share_of('revenue_usd', '(cast(1 as double precision) / 7)') }} as day_revenue_usd
     from placed
     where days = 7
 )
