@@ -224,10 +224,8 @@ def _worked(question: str, marts: Marts, truth: Truth) -> Answer:
             f"; platforms claim {_money(float(claims))}, the model measures {_money(float(measured['value']))} "
             f"for {_money(float(measured['spend']))} of spend"
         )
-    real = truth.rows("lift.csv")
-    beside = "; ".join(
-        f"{r.get('channel', '')} lift {float(r['lift_pct']):+.2f} %" for r in real if r.get("lift_pct")
-    )
+    real = [r for r in truth.rows("lift.csv") if r.get("experiment_id") == test["experiment_id"]]
+    beside = "; ".join(f"lift {float(r['lift_pct']):+.2f} %, iROAS {float(r['iroas']):.2f}" for r in real)
     return Answer(question, text, "fct_geo_lift, fct_media_week, fct_channel_roi", beside)
 
 
