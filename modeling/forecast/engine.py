@@ -10,6 +10,7 @@ import pandas as pd
 
 from modeling.forecast.backtest import MIN_ORIGINS, Backtest, run_backtest
 from modeling.forecast.combine import Choice, choose
+from modeling.forecast.intermittent import factors
 from modeling.forecast.intervals import Calibration, calibrate
 from modeling.forecast.panel import Array, Panel
 
@@ -164,6 +165,11 @@ def forecast_panel(
     shut = panel.closed[:, panel.length :]
     final = np.where(shut, 0.0, choice.final)
     quantiles = np.where(shut[None], 0.0, calibration.quantiles(final))
+    usable = panel.usable
+    zero_share = (usable & (panel.y == 0)).sum(axis=1) / np.maximum(usable.sum(axis=1), 1)
+    median, mean = factors(choice.out_of_origin, np.nan_to_num(back.actual), back.valid, zero_share)
+    quantiles[1] = np.clip(final * median[:, None], quantiles[0], quantiles[2])
+    final = final * mean[:, None]
     errors = np.where(back.valid, np.nan_to_num(back.actual) - choice.out_of_origin, np.nan)
     notes = list(panel.notes)
     if len(back.cutoffs) < MIN_ORIGINS:

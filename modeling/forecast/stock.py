@@ -75,7 +75,9 @@ def assess(on_hand: Array, inbound: Array, quantiles: Array, *, persistence: flo
 
 def persistence(errors: Array) -> float:
     """Mean correlation of standardised errors between two steps of one origin: errors (O, S, H), NaN = unknown."""
-    size = np.nanmean(np.abs(errors), axis=(0, 2), keepdims=True) if np.isfinite(errors).any() else np.ones(1)
+    seen = np.isfinite(errors)
+    total = np.where(seen, np.abs(np.nan_to_num(errors)), 0.0).sum(axis=(0, 2), keepdims=True)
+    size = total / np.maximum(seen.sum(axis=(0, 2), keepdims=True), 1)
     score = errors / np.maximum(size, 1e-12)
     ok = np.isfinite(score).all(axis=2)
     rows = score[ok]

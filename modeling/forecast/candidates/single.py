@@ -17,7 +17,7 @@ def prophet(view: View) -> Array:
     from prophet import Prophet
 
     for name in ("prophet", "cmdstanpy"):
-        logging.getLogger(name).setLevel(logging.CRITICAL)
+        logging.getLogger(name).disabled = True
     panel, length = view.panel, view.panel.length
     out = np.full((len(panel.names), panel.horizon), np.nan)
     columns = [f"x{k}" for k in range(view.exog.shape[2])]
@@ -73,7 +73,7 @@ def sarimax(view: View) -> Array:
             enforce_invertibility=False,
             concentrate_scale=True,
         )
-        fitted = model.fit(disp=0, maxiter=40, method="lbfgs")
+        fitted = model.fit(disp=0, maxiter=40, method="lbfgs", warn_convergence=False)
         path = fitted.forecast(panel.horizon, exog=None if x is None else x[length:])
         out[s] = view.back(np.tile(np.asarray(path), (len(panel.names), 1)))[s]
     return out

@@ -83,13 +83,16 @@ def _start(z: Array, use: Mask, season: int) -> tuple[Array, Array, Array]:
     if season > 1:
         for k in range(season):
             at = (offset % season == k) * w
-            state[:, k] = ((v - level[:, None]) * at).sum(axis=1) / (at.sum(axis=1) + 1.0)
+            state[:, k] = ((v - level[:, None]) * at).sum(axis=1) / (at.sum(axis=1) + 0.25)
         state -= state.mean(axis=1, keepdims=True)
     gap = season if length > 2 * season else 1
     both = use[:, gap:] & use[:, :-gap]
     difference = np.abs(z[:, gap:] - z[:, :-gap])
     typical = np.where(both, difference, 0.0).sum(axis=1) / np.maximum(both.sum(axis=1), 1)
-    return level, state, np.maximum(typical, 1e-6)
+    total = use.sum(axis=1)
+    centre = np.where(use, z, 0.0).sum(axis=1) / np.maximum(total, 1)
+    spread = np.sqrt((np.where(use, z - centre[:, None], 0.0) ** 2).sum(axis=1) / np.maximum(total, 1))
+    return level, state, np.maximum(typical, 0.1 * spread + 1e-6)
 
 
 def _damping(view: View) -> float:

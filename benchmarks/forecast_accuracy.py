@@ -1,0 +1,164 @@
+"""Accuracy and calibration of the forecaster beside its peers, on worlds that share no code with it.
+
+    python -m benchmarks.forecast_accuracy [--worlds a,b] [--series N] [--folds 3] [--peers]
+
+For each world and fold the last horizon is hidden, forecast and compared. Columns: WAPE (of P50), MASE, share of
+outcomes inside P10 to P90, CPU seconds a series. Prophet and SARIMAX (statsmodels) run here as single candidates;
+--peers adds statsforecast's MSTL, AutoETS and ARIMA with regressors, and LightGBM, in an environment of their own
+made by uv. The table and benchmarks/results/forecast_accuracy.json are the result.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import logging
+import os
+import subprocess
+import sys
+import tempfile
+import time
+import warnings
+from pathlib import Path
+
+for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
+    os.environ.setdefault(_name, "1")
+
+import numpy as np  # noqa: E402
+import pandas as pd  # noqa: E402
+
+from benchmarks.forecast_worlds import WORLDS, World  # noqa: E402
+from modeling.forecast.candidates import SLOW  # noqa: E402
+from modeling.forecast.engine import forecast_panel  # noqa: E402
+from modeling.forecast.panel import read_panel  # noqa: E402
+from modeling.forecast.prepare import View  # noqa: E402
+
+RESULTS = Path(__file__).parent / "results"
+PEERS = ("statsforecast>=2", "lightgbm>=4", "scikit-learn", "pandas<3", "pyarrow", "numpy")
+
+
+def folds(world: World, count: int) -> list[tuple[pd.DataFrame, pd.DataFrame]]:
+    """(history with empty y ahead, truth) at origins two horizons apart, newest first."""
+    table = world.table
+    step = pd.Timedelta(days=world.horizon * (1 if world.freq == "D" else 7))
+    made = []
+    for k in range(count):
+        cut = table["date"].max() - step * (2 * k + 1)
+        part = table[table["date"] <= cut + step].copy()
+        truth = part.loc[part["date"] > cut, ["series", "date", "y"]]
+        part.loc[part["date"] > cut, "y"] = np.nan
+        made.append((part, truth))
+    return made
+
+
+def naive_error(history: pd.DataFrame, freq: str) -> pd.Series:
+    """Mean absolute seasonal difference of each series, the denominator of MASE."""
+    lag = 7 if freq == "D" else 52
+    known = history[history["y"].notna()]
+    return known.groupby("series")["y"].apply(lambda y: y.diff(lag if len(y) >= 2 * lag else 1).abs().mean())
+
+
+def slow(name: str, panel) -> pd.DataFrame:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        values = SLOW[name](View(panel))
+    ahead = panel.dates[panel.length :]
+    return pd.DataFrame(
+        {
+            "series": np.repeat(panel.names, panel.horizon),
+            "date": np.tile(ahead, len(panel.names)),
+            "p50": values.ravel(),
+        }
+    )
+
+
+def peers(history: pd.DataFrame, world: World) -> pd.DataFrame:
+    here = Path(__file__).parent
+    with tempfile.TemporaryDirectory() as folder:
+        fold, out = Path(folder) / "fold.parquet", Path(folder) / "out.parquet"
+        history.rename(columns={"series": "unique_id", "date": "ds"}).to_parquet(fold)
+        python = os.environ.get("PEERS_PYTHON")
+        start = (
+            [python]
+            if python
+            else [
+                "uv",
+                "run",
+                "-q",
+                "--isolated",
+                "--no-project",
+                *(w for p in PEERS for w in ("--with", p)),
+                "python",
+            ]
+        )
+        words = [*start, str(here / "forecast_peers.py"), str(fold), str(out), world.freq, str(world.horizon)]
+        subprocess.run([*words, ",".join(world.exog)], check=True)
+        made = pd.read_parquet(out)
+    return made.rename(columns={"unique_id": "series", "ds": "date", "forecast": "p50"})
+
+
+def score(made: pd.DataFrame, truth: pd.DataFrame, scale: pd.Series) -> dict[str, float]:
+    both = truth.merge(made, on=["series", "date"])
+    error = (both["y"] - both["p50"]).abs()
+    out = {
+        "error": float(error.sum()),
+        "sales": float(both["y"].abs().sum()),
+        "scaled": float((error / both["series"].map(scale)).sum()),
+        "n": len(both),
+    }
+    if "p10" in both:
+        out["inside"] = float(((both["y"] >= both["p10"] - 1e-9) & (both["y"] <= both["p90"] + 1e-9)).sum())
+    return out
+
+
+def run(world: World, count: int, with_peers: bool) -> list[dict[str, object]]:
+    rows: list[dict[str, object]] = []
+    series = world.table["series"].nunique()
+    for history, truth in folds(world, count):
+        scale = naive_error(history, world.freq)
+        start = time.process_time()
+        panel = read_panel(history, horizon=world.horizon, freq=world.freq, exog=list(world.exog))
+        ours = forecast_panel(panel).table()
+        rows.append({"model": "ours", "cpu": time.process_time() - start, **score(ours, truth, scale)})
+        for name in SLOW:
+            start = time.process_time()
+            made = slow(name, panel)
+            rows.append({"model": name, "cpu": time.process_time() - start, **score(made, truth, scale)})
+        if with_peers:
+            for name, part in peers(history, world).groupby("model"):
+                rows.append({"model": name, "cpu": float(part["cpu"].iloc[0]), **score(part, truth, scale)})
+    table = pd.DataFrame(rows).groupby("model").sum()
+    return [
+        {
+            "world": world.name,
+            "model": name,
+            "wape": round(row["error"] / row["sales"], 4),
+            "mase": round(row["scaled"] / row["n"], 3),
+            "coverage80": round(row["inside"] / row["n"], 3) if name == "ours" else None,
+            "cpu_s_per_series": round(row["cpu"] / count / series, 3),
+        }
+        for name, row in table.sort_values("error").iterrows()
+    ]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--worlds", default=",".join(WORLDS))
+    parser.add_argument("--series", type=int, default=16)
+    parser.add_argument("--folds", type=int, default=3)
+    parser.add_argument("--peers", action="store_true")
+    args = parser.parse_args()
+    logging.disable(logging.INFO)
+    found: list[dict[str, object]] = []
+    for name in args.worlds.split(","):
+        found += run(WORLDS[name](series=args.series), args.folds, args.peers)
+        print(pd.DataFrame([r for r in found if r["world"] == name]).to_string(index=False), flush=True)
+    RESULTS.mkdir(exist_ok=True)
+    settings = {"series": args.series, "folds": args.folds, "python": sys.version.split()[0]}
+    (RESULTS / "forecast_accuracy.json").write_text(
+        json.dumps({"settings": settings, "rows": found}, indent=1) + "\n"
+    )
+
+
+if __name__ == "__main__":
+    main()
