@@ -70,23 +70,23 @@ def options_from_spec(spec: MixSpec, panel: Panel, *, seed: int) -> Options:
     return Options(prior=prior, chasers=chasers, seed=seed)
 
 
-def lift_conflicts(panel: Panel, options: Options) -> tuple[dict[str, str], list[dict[str, Any]]]:
-    """Each experiment against the model fitted without experiments: the gap in joint standard errors.
+def lift_conflicts(posterior: Posterior) -> tuple[dict[str, str], list[dict[str, Any]]]:
+    """Each experiment against the history alone: the gap in joint standard errors.
 
-    Beyond two, the channel's note says so; the fit with experiments still uses the test, whose reading of the
-    channel the demand term lets prevail over the confounded history.
+    Beyond two, the channel's note says so. Geo panels have a short fit without experiments already; for national
+    ones it is made here.
     """
-    blind = fit(replace(panel, lift_tests=()), replace(options, chains=2, warmup=40, keep=60))
-    notes, rows = {}, []
-    from modeling.mmm.dictionary import build_dictionary
-
-    for i, c in enumerate(blind.channels):
+    panel, options = posterior.panel, posterior.options
+    draws = posterior.blind
+    if draws is None:
+        light = replace(options, chains=2, warmup=40, keep=60)
+        draws = fit(replace(panel, lift_tests=()), light).draws
+    notes: dict[str, str] = {}
+    rows = []
+    for i, c in enumerate(posterior.channels):
         tests = [x for x in panel.lift_tests if x.channel == c]
-        if not tests:
-            continue
-        d = build_dictionary(panel, c, blind.dictionaries[i].grid, 8)
         for k, test in enumerate(tests):
-            effect = blind.draws.gamma[:, i] * d.lift_effect[k][blind.draws.candidate[:, i]]
+            effect = draws.gamma[:, i] * posterior.dictionaries[i].lift_effect[k][draws.candidate[:, i]]
             mean, sd = float(effect.mean()), float(effect.std())
             z = (test.incremental - mean) / float(np.hypot(sd, test.std_error))
             rows.append(
@@ -129,7 +129,7 @@ def analyse(
     conflicts: list[dict[str, Any]] = []
     if panel.lift_tests:
         progress("comparing experiments with the history")
-        notes, conflicts = lift_conflicts(full, options)
+        notes, conflicts = lift_conflicts(posterior)
         warnings += [f"{name}: {text}" for name, text in notes.items()]
     table = channel_table(posterior, notes)
     parts = decompose(posterior)

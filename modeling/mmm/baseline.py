@@ -54,6 +54,7 @@ class Frame:
     ridge: Array
     kernel_names: tuple[str, ...]
     shared_gain: float
+    own_level: Array
 
     def rotate(self, columns: Array, kernel: int) -> tuple[Array, Array]:
         """(N, G, T) columns in KPI per size -> national rows (T, N) and geography rows (G-1, T, N)."""
@@ -119,15 +120,22 @@ def _noise_levels(per_size: Array) -> Array:
     return np.asarray(np.exp(log.mean() + 0.8 * (log - log.mean())), dtype=float)
 
 
-def build_frame(panel: Panel) -> Frame:
-    """Rotation and nuisance columns for the panel."""
+def build_frame(panel: Panel, demand: dict[str, Array] | None = None, demand_scale: float = 0.05) -> Frame:
+    """Rotation and nuisance columns for the panel.
+
+    `demand`: ridge controls (n, G, T) by channel, of unit spread, whose effects have prior spread `demand_scale`
+    (relative to the KPI's level).
+    """
     g, t, _ = panel.shape
     per_size = panel.kpi / panel.size[:, None]
     level = float(np.abs(per_size).mean()) or 1.0
+    # what all geographies share (season, shocks, controls) acts on each in proportion to its own level
+    own_level = np.maximum(np.abs(per_size).mean(axis=1), 0.05 * level) if g > 1 else np.array([level])
     noise = _noise_levels(per_size)
     row_scale = 1.0 / noise
     row_scale = row_scale / np.sqrt(np.mean(row_scale**2)) / level
-    loading = row_scale / np.linalg.norm(row_scale)
+    loading = row_scale * own_level
+    loading = loading / np.linalg.norm(loading)
     if g > 1:
         # Householder reflection: first row is the shared direction, the rest an orthonormal complement
         v = loading.copy()
@@ -144,16 +152,23 @@ def build_frame(panel: Panel) -> Frame:
     season, season_names = seasonal_columns(panel, harmonics)
     trend = np.linspace(-1.0, 1.0, t)[None, :]
     shared = np.concatenate([trend, season])
-    columns = [np.broadcast_to(c, (g, t)) * level for c in shared]
+    columns = [np.broadcast_to(c, (g, t)) * own_level[:, None] for c in shared]
     ridge = [1e-6]
     for name in season_names:
         order = int(name[10:]) if name.startswith("season") else 1
         ridge.append(1e-4 if order <= 2 else 0.02 * order**2)
     column_names = ["trend", *season_names]
     for k, name in enumerate(panel.control_names):
-        columns.append(standardise(panel.controls[k]) * level)
+        columns.append(standardise(panel.controls[k]) * own_level[:, None])
         ridge.append(1e-4)
         column_names.append(name)
+    rough = np.diff(per_size, axis=1) * row_scale[:, None]
+    variance = float(np.median(np.median(np.abs(rough), axis=1)) * 1.4826) ** 2 / 2.0
+    for name, series in (demand or {}).items():
+        for k, column in enumerate(series):
+            columns.append(column * own_level[:, None])
+            ridge.append(max(variance, 1e-12) / demand_scale**2)
+            column_names.append(f"demand:{name}:{k}")
     return Frame(
         row_scale=row_scale,
         geo_rotation=rotation,
@@ -163,7 +178,8 @@ def build_frame(panel: Panel) -> Frame:
         nuisance_names=tuple(column_names),
         ridge=np.array(ridge),
         kernel_names=names,
-        shared_gain=float(np.sum(row_scale**2) * level**2),
+        shared_gain=float(np.sum((row_scale * own_level) ** 2)),
+        own_level=own_level,
     )
 
 

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from scipy.special import gammaincc
 
+from modeling.mmm.demand import demand_controls
 from modeling.mmm.estimator import Options, Posterior, fit
 from modeling.mmm.panel import Panel
 from modeling.mmm.posterior import best_linear_prediction, decompose, mean_series, money_weight, thin
@@ -173,7 +174,7 @@ def _nuisance_ahead(train: Posterior, panel: Panel) -> Array:
     t0 = train.panel.shape[1]
     g, t, _ = panel.shape
     names = train.frame.nuisance_names
-    level = float(np.abs(train.panel.kpi / train.panel.size[:, None]).mean()) or 1.0
+    level = train.frame.own_level[:, None]
     out = np.zeros((g, t, len(names)))
     harmonics = sum(n.startswith("season_sin") for n in names)
     season, season_names = seasonal_columns(panel, harmonics)
@@ -182,6 +183,10 @@ def _nuisance_ahead(train: Posterior, panel: Panel) -> Array:
             out[:, :, p] = (-1.0 + 2.0 * np.arange(t) / max(t0 - 1, 1)) * level
         elif name in season_names:
             out[:, :, p] = season[season_names.index(name)] * level
+        elif name.startswith("demand:"):
+            _, channel, reading = name.split(":")
+            c = panel.channels.index(channel)
+            out[:, :, p] = demand_controls(panel, c, t0)[int(reading)] * level
         else:
             k = panel.control_names.index(name)
             x = train.panel.controls[k]
@@ -250,6 +255,9 @@ def convergence(posterior: Posterior) -> dict[str, Any]:
 def transformation_uncertainty(posterior: Posterior) -> dict[str, Any]:
     """Per channel: posterior of family, mean lag and half-saturation (relative to mean exposure)."""
     out: dict[str, Any] = {}
+    follows = {
+        i: float(posterior.draws.support[posterior.n_channels + k]) for k, i in enumerate(posterior.demand_of)
+    }
     for i, c in enumerate(posterior.channels):
         d = posterior.dictionaries[i]
         picks, counts = np.unique(posterior.draws.candidate[:, i], return_counts=True)
@@ -273,8 +281,6 @@ def transformation_uncertainty(posterior: Posterior) -> dict[str, Any]:
             "mean_lag_periods": {"p05": q[0], "p50": q[1], "p95": q[2]},
             "half_saturation": {"p05": k[0], "p50": k[1], "p95": k[2]},
             "support_probability": float(posterior.support()[i]),
-            "follows_demand_probability": float(posterior.draws.support[posterior.n_channels + i])
-            if posterior.demand_basis
-            else 0.0,
+            "follows_demand_probability": follows.get(i, 1.0 if posterior.demand_controlled(i) else 0.0),
         }
     return out

@@ -8,7 +8,7 @@ import numpy as np
 
 from modeling.mmm import baseline, sampler
 from modeling.mmm.baseline import Deviations, ErrorModel, Frame, Moments
-from modeling.mmm.demand import demand_term
+from modeling.mmm.demand import demand_controls, demand_term
 from modeling.mmm.dictionary import ChannelDictionary, build_dictionary
 from modeling.mmm.panel import Panel
 from modeling.mmm.sampler import Block, Draws, Prior
@@ -44,7 +44,8 @@ class Posterior:
     """A fitted panel.
 
     channels: positions of the modelled channels (those with spend); dictionaries and draws in that order; draws'
-    columns after the channels belong to the demand terms.
+    columns after the channels belong to the demand terms, of the channels at the positions `demand_of`; `blind`:
+    draws of a short fit without experiments (geo panels).
     """
 
     panel: Panel
@@ -55,7 +56,8 @@ class Posterior:
     frame: Frame
     draws: Draws
     models: list[ErrorModel]
-    deviation: Array | None = None
+    demand_of: tuple[int, ...] = ()
+    blind: Draws | None = None
 
     @property
     def n_channels(self) -> int:
@@ -67,6 +69,11 @@ class Posterior:
 
     def support(self) -> Array:
         return self.draws.support[: self.n_channels]
+
+    def demand_controlled(self, i: int) -> bool:
+        """Whether the channel is a declared chaser whose shared demand was integrated out."""
+        name = self.panel.channels[self.channels[i]]
+        return any(n.startswith(f"demand:{name}:") for n in self.frame.nuisance_names)
 
     def modal_model(self) -> ErrorModel:
         """The error model drawn most often."""
@@ -98,19 +105,21 @@ def fit(panel: Panel, options: Options = Options()) -> Posterior:
     grid = candidate_grid(panel.periods_per_week, length=min(t, 26 * panel.periods_per_week))
     rank = 48 if g * t * len(channels) < 60_000 else 24
     dictionaries = tuple(build_dictionary(panel, c, grid, rank) for c in channels)
-    frame = baseline.build_frame(panel)
+    marginal = {c: panel.channels[c] for c in channels if g > 1 and panel.channels[c] in options.chasers}
+    frame = baseline.build_frame(panel, {n: demand_controls(panel, c) for c, n in marginal.items()})
     unknowns = [
         Block(d.coefs, d.log_prior, d.lift_effect, d.lift_mean, d.lift_sd, options.prior.support)
         for d in dictionaries
     ]
     bases = [d.basis for d in dictionaries]
-    demand_basis = []
+    demand_basis, demand_of = [], []
     empty = np.zeros(0)
-    for c in channels:
+    for i, c in enumerate(channels):
         odds = options.chaser_prior if panel.channels[c] in options.chasers else options.chasing
-        if odds <= 0:
+        if odds <= 0 or c in marginal:
             continue
-        term = demand_term(panel, c)
+        demand_of.append(i)
+        term = demand_term(panel, c, declared=panel.channels[c] in options.chasers)
         demand_basis.append(term.basis)
         bases.append(term.basis)
         n = len(term.log_prior)
@@ -121,11 +130,9 @@ def fit(panel: Panel, options: Options = Options()) -> Posterior:
     models = baseline.error_grid(g)
     if g == 1:
         moments = baseline.moments(frame, columns, models)
-        deviation = None
+        blind = None
     else:
-        moments, deviation = _geo_moments(
-            panel, channels, dictionaries, frame, columns, unknowns, options, bases
-        )
+        moments, blind = _geo_moments(panel, channels, dictionaries, frame, columns, unknowns, options)
     draws = sampler.sample(
         moments,
         unknowns,
@@ -136,7 +143,16 @@ def fit(panel: Panel, options: Options = Options()) -> Posterior:
         keep=options.keep,
     )
     return Posterior(
-        panel, options, channels, dictionaries, tuple(demand_basis), frame, draws, moments.models, deviation
+        panel,
+        options,
+        channels,
+        dictionaries,
+        tuple(demand_basis),
+        frame,
+        draws,
+        moments.models,
+        tuple(demand_of),
+        blind,
     )
 
 
@@ -148,8 +164,7 @@ def _geo_moments(
     columns: Array,
     unknowns: list[Block],
     options: Options,
-    bases: list[Array],
-) -> tuple[Moments, Array]:
+) -> tuple[Moments, Draws]:
     """Moments with geographies' own effects integrated out.
 
     A short pilot finds each channel's typical transformation and the error models worth keeping; around these
@@ -161,8 +176,10 @@ def _geo_moments(
         m for m in baseline.error_grid(g) if m.national_white in (0.0, 0.5) and m.geo_drift != 0.001
     ]
     pilot_moments = baseline.moments(frame, columns, pilot_models)
+    none = np.zeros(0)
+    untested = [replace(u, lift_effect=u.lift_effect[:0], lift_mean=none, lift_sd=none) for u in unknowns]
     pilot = sampler.sample(
-        pilot_moments, unknowns, options.prior, seed=options.seed + 1, chains=2, warmup=25, keep=30
+        pilot_moments, untested, options.prior, seed=options.seed + 1, chains=2, warmup=25, keep=30
     )
     n_c = len(channels)
     noise = float(np.median(pilot.sigma2))
@@ -192,7 +209,7 @@ def _geo_moments(
         kept,
         Deviations(np.stack(deviations), noise / _SPREADS**2, np.zeros(len(_SPREADS))),
     )
-    return moments, group.astype(float)
+    return moments, pilot
 
 
 def _nearby(models: list[ErrorModel], drawn: np.ndarray, grid: list[ErrorModel]) -> list[ErrorModel]:
@@ -208,7 +225,3 @@ def _nearby(models: list[ErrorModel], drawn: np.ndarray, grid: list[ErrorModel])
     counts = np.bincount(drawn, minlength=len(models))
     centre = position(models[int(np.argmax(counts))])
     return [m for m in grid if np.abs(position(m) - centre).max() <= 1]
-
-
-def with_seed(options: Options, seed: int) -> Options:
-    return replace(options, seed=seed)

@@ -177,10 +177,11 @@ def load_panel(data: pd.DataFrame, spec: MixSpec, lifts: pd.DataFrame | None = N
             warnings.append(
                 f"mediator {name!r} is itself a channel: the other channels' returns are direct effects beside it"
             )
-            continue
-        mediators.append(
-            Mediator(name, tuple(channel_names.index(x) for x in through), matrix(name, "mediator"))
-        )
+            values = exposures[channel_names.index(name)]
+        else:
+            values = matrix(name, "mediator")
+        causes = tuple(channel_names.index(x) for x in through if x != name)
+        mediators.append(Mediator(name, causes, values))
     panel = Panel(
         dates=stamps,
         geos=geos,

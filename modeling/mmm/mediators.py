@@ -62,11 +62,12 @@ def own_part(panel: Panel, mediator: Mediator, folds: int = 5) -> Array:
 
 def with_mediators(panel: Panel) -> Panel:
     """The panel with each mediator's own part as one more control of the mediator's name."""
-    if not panel.mediators:
+    apart = [m for m in panel.mediators if m.name not in panel.channels]
+    if not apart:
         return panel
-    extra = np.stack([own_part(panel, m) for m in panel.mediators])
+    extra = np.stack([own_part(panel, m) for m in apart])
     return replace(
         panel,
         controls=np.concatenate([panel.controls, extra]),
-        control_names=(*panel.control_names, *(m.name for m in panel.mediators)),
+        control_names=(*panel.control_names, *(m.name for m in apart)),
     )

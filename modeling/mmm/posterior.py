@@ -200,6 +200,9 @@ def decompose(posterior: Posterior) -> Decomposition:
     parts: dict[str, Array] = {"trend": np.zeros((g, t)), "seasonality": np.zeros((g, t))}
     for p, name in enumerate(frame.nuisance_names):
         value = coef[p] * frame.nuisance[:, :, p] * weight
+        if name.startswith("demand:"):
+            demand = demand + coef[p] * frame.nuisance[:, :, p]
+            continue
         key = "seasonality" if name.startswith(("season_", "weekday_")) else name
         parts[key] = parts.get(key, np.zeros((g, t))) + value
     components["baseline"] = (level[:, None] + drift + demand) * weight

@@ -24,7 +24,12 @@ from modeling.mmm.transforms import Array
 _SLAB_W = np.array([0.50, 0.37, 0.13])
 _SLAB_M = np.array([0.60, 1.35, 3.0])
 _SLAB_S = np.array([0.35, 0.70, 1.8])
-_MODEL_SET = 20
+_MODEL_SET = 15
+_MODEL_DRAW = 8
+_HEAT = 100.0
+#: Rows beyond which more of them stop sharpening the posterior: no mix model is right to the last digit, so the
+#: likelihood is raised to 1 / (1 + rows / this) (the coarsened posterior of Miller and Dunson 2019).
+_COARSE_ROWS = 6000.0
 _SLAB_NORM = log_ndtr(_SLAB_M / _SLAB_S)
 
 # log Phi(z) + min(z, 0)^2 / 2 on a fine grid: the tail integral of every candidate without a special-function call
@@ -148,8 +153,9 @@ def sample(
     blocks = [slice(int(a), int(b)) for a, b in itertools.pairwise(starts)]
     p = int(starts[-1])
     n_c, n_h = len(unknowns), len(moments.models)
-    gram, logdet = moments.gram, moments.logdet + moments.log_prior
+    gram = moments.gram
     bottom = 0.5 * moments.dof
+    coarse = 1.0 + moments.dof / _COARSE_ROWS
 
     views = [_View(d, b, gram) for d, b in zip(unknowns, blocks, strict=True)]
     grid_scale = np.exp(np.linspace(-2.6, 2.6, 41) * prior.scale_sd) * prior.scale_center
@@ -174,12 +180,15 @@ def sample(
         if sweep == warmup:
             for view in views:
                 view.prune()
+        # start hot: a larger noise variance lets the chains cross between transformations before they settle
+        heat = float(_HEAT ** max(0.0, 1.0 - sweep / max(1.0, 0.5 * warmup)))
+        hot = sigma2 * heat * coarse
         for c in rng.permutation(n_c):
             d, b = views[c], blocks[c]
             s[:, b] = 0.0
             cross = np.stack([gram[h[k]][b, p] - gram[h[k]][b, :p] @ s[k] for k in range(chains)])
-            precision = d.norms(h) / sigma2[:, None]
-            linear = (cross @ d.coefs) / sigma2[:, None]
+            precision = d.norms(h) / hot[:, None]
+            linear = (cross @ d.coefs) / hot[:, None]
             for test in range(len(d.lift_mean)):
                 effect = d.lift_effect[test]
                 precision = precision + (effect / d.lift_sd[test]) ** 2
@@ -211,20 +220,20 @@ def sample(
             s[:, b] = gamma[:, c][:, None] * d.coefs[:, j].T
             if sweep >= warmup:
                 support[c] += p_in.sum()
-            elif sweep >= warmup // 3:
+            elif 2 * sweep >= warmup:
                 per_candidate = weight.reshape(chains, len(_SLAB_W), -1).sum(axis=1)
                 d.mass += (per_candidate / mass_in[:, None]).sum(axis=0)
         vector = np.concatenate([s, np.full((chains, 1), -1.0)], axis=1)
         for k in range(chains):
             # a uniform random set that holds the current model, then an exact draw within it: reversible
-            if n_h <= _MODEL_SET:
+            if n_h <= _MODEL_SET:  # the national grid has as many
                 near = np.arange(n_h)
             else:
-                others = rng.choice(n_h - 1, size=_MODEL_SET - 1, replace=False)
+                others = rng.choice(n_h - 1, size=_MODEL_DRAW - 1, replace=False)
                 near = np.r_[h[k], others + (others >= h[k])]
             rss = np.array([vector[k] @ gram[i] @ vector[k] for i in near])
             rss = np.maximum(rss, 1e-12)
-            log_p = logdet[near] - bottom * np.log(rss)
+            log_p = (moments.logdet[near] - bottom * np.log(rss)) / coarse + moments.log_prior[near]
             weight_h = np.exp(log_p - log_p.max())
             at = min(int(np.searchsorted(np.cumsum(weight_h), rng.uniform() * weight_h.sum())), len(near) - 1)
             h[k] = near[at]
