@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Any
+from urllib.parse import urlencode
 
 import pytest
 
@@ -82,13 +83,16 @@ def test_page(chromium: Any, address: str, page: str, theme: str, width: int) ->
     tab.context.close()
 
 
+#: Page, what the address says (in the words of the widgets), words that must then be on the page.
 FILTERS = [
-    ("executive", "?period=4w", "27 Sep 2026 to 24 Oct 2026"), ("executive", "?channel=youtube&channel=hulu&retailer=walmart&dma=501", "YouTube"),
-    ("channels", "?measure=ctr", "CTR"), ("channels", "?measure=platform_roas&channel=youtube", "ROAS"), ("channels", "?level=place&open=hulu", "Place level"),
-    ("channels", "?level=tactic&period=all", "Tactic level"), ("incrementality", "?channel=ctv_other", "Other CTV"), ("budget", "?plan=move_5m", "Move $5M, by channel"),
-    ("budget", "?from=search_brand&to=youtube&share=10", "From Search, brand to YouTube"), ("budget", "?curve=hulu", "Response curve of Hulu"), ("demand", "?retailer=target&horizon=8", "next 8 weeks"),
-    ("demand", "?dma=803", "Los Angeles"), ("impact", "?period=13w&channel=meta_retargeting", "Claimed by platforms"), ("segments", "?channel=email", "Email"),
-    ("quality", "?mart=fct_channel_roi", "The run that wrote fct_channel_roi"), ("gifting", "?client=301&service=2&year=2019", "Orders"),
+    ("executive", {"period": "Last 4 weeks"}, "27 Sep 2026 to 24 Oct 2026"), ("executive", {"channel": ["YouTube", "Hulu"], "retailer": "Walmart", "dma": "New York"}, "Media spend"),
+    ("channels", {"measure": "CTR"}, "CTR by week"), ("channels", {"measure": "ROAS as claimed", "channel": "YouTube"}, "ROAS as claimed by week"),
+    ("channels", {"level": "Place", "open": "Hulu"}, "Place level"), ("channels", {"level": "Tactic", "period": "All weeks"}, "Tactic level"),
+    ("incrementality", {"channel": "Other CTV"}, "ctv-2026-q3"), ("budget", {"plan": "Move $5M"}, "Move $5M, by channel"),
+    ("budget", {"from": "Search, brand", "to": "YouTube", "share": "10"}, "From Search, brand to YouTube"), ("budget", {"curve": "Hulu"}, "Response curve of Hulu"),
+    ("demand", {"retailer": "Target", "horizon": "8"}, "next 8 weeks"), ("demand", {"dma": "Los Angeles"}, "Los Angeles"),
+    ("impact", {"period": "Last 13 weeks", "channel": "Meta retargeting"}, "26 Jul 2026 to 24 Oct 2026"), ("segments", {"channel": "Email"}, "Effect of Email"),
+    ("quality", {"mart": "Channel ROI (fct_channel_roi)"}, "The run that wrote fct_channel_roi"), ("gifting", {"client": "Client 301", "service": "One to One Gifting", "year": "2019"}, "The 1 largest of 1 clients"),
 ]  # fmt: skip
 
 
@@ -96,7 +100,7 @@ FILTERS = [
 def test_filter_in_the_address(
     chromium: Any, address: str, serving: Any, page: str, query: str, words: str
 ) -> None:
-    tab, _, errors = visit(chromium, address, page, query=query)
+    tab, _, errors = visit(chromium, address, page, query="?" + urlencode(query, doseq=True))
     tab.wait_for_function("words => document.body.innerText.includes(words)", arg=words, timeout=WAIT)
     assert not errors and "could not be drawn" not in tab.inner_text("body")
     tab.context.close()
@@ -109,11 +113,11 @@ def test_a_filter_changes_the_figures_and_the_address(chromium: Any, address: st
     tab.get_by_label("Period", exact=True).click()
     tab.get_by_role("option", name="Last 4 weeks").click()
     tab.wait_for_function(f"before => ({read})() !== before", arg=before, timeout=WAIT)
-    assert "period=4w" in tab.url
+    assert "period=Last+4+weeks" in tab.url
     tab.get_by_role("link", name="Channels").click()
     tab.wait_for_function("() => document.querySelector('h1').innerText === 'Channels'", timeout=WAIT)
     settle(tab)
-    assert "period=4w" in tab.url, "a view keeps its filters from page to page"
+    assert "period=Last+4+weeks" in tab.url, "a view keeps its filters from page to page"
     tab.context.close()
 
 
