@@ -393,7 +393,7 @@ def parse(engine: Engine, received: Received, task: Task) -> Parsed:
 
 
 def _attempt(engine: Engine, received: Received, task: Task, careful: bool) -> Parsed | None:
-    contract, facts, run = task.contract, received.facts, engine.run
+    contract, run = task.contract, engine.run
     out = task.folder / f"{os.getpid()}_{next(_NUMBERS)}_{contract.feed}.parquet"
     if contract.format == "csv":
         source, tally = _csv_source(engine, received, task, careful)
@@ -412,7 +412,25 @@ def _attempt(engine: Engine, received: Received, task: Task, careful: bool) -> P
         if careful and contract.format == "csv":
             engine.connection.unregister("cells")
         run("set timezone = 'UTC'")
-    parsed = Parsed(contract.feed, str(out))
+    try:
+        return _judged(engine, received, task, source, tally, str(out), careful)
+    except BaseException:
+        out.unlink(missing_ok=True)
+        raise
+
+
+def _judged(
+    engine: Engine,
+    received: Received,
+    task: Task,
+    source: Source,
+    tally: tokens.Tally,
+    out: str,
+    careful: bool,
+) -> Parsed | None:
+    """The counts and the judgement over the written rows; None when the fast reader lost a line."""
+    contract, facts, run = task.contract, received.facts, engine.run
+    parsed = Parsed(contract.feed, out)
     checks.measure(run, parsed, task)
     parsed.rows_declared += tally.footer
     parsed.rows_file = parsed.rows_good + parsed.rows_bad + parsed.rows_declared
@@ -420,6 +438,7 @@ def _attempt(engine: Engine, received: Received, task: Task, careful: bool) -> P
         header = 1 if source.layout.header_line else 0
         if not careful:
             if facts.lines != parsed.rows_file + header:
+                os.unlink(out)
                 return None
         elif tally.records != parsed.rows_file or not _lines_agree(facts, tally):
             raise Refused("count_mismatch", f"{facts.lines} lines seen, {tally.lines} accounted for")

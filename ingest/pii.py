@@ -19,7 +19,7 @@ _INVISIBLE = dict.fromkeys(
     [0x00AD, *range(0x200B, 0x2010), *range(0x202A, 0x202F), *range(0x2060, 0x2065), 0xFEFF]
 )
 _EMAIL = re.compile(
-    r"[\w.+'-]+\s*(?:@|\(at\)|\[at\]|\{at\}|<at>|\sat\s|%40|&#0*64;|&#x0*40;|&commat;|=40)\s*[\w-]+"
+    r"[\w.+'-]+(?:\s*[\[({]dot[\])}]\s*[\w.+'-]+)*\s*(?:@|\(at\)|\[at\]|\{at\}|<at>|\sat\s|%40|&#0*64;|&#x0*40;|&commat;|=40)\s*[\w-]+"
     r"(?:\s*(?:\.|\(dot\)|\[dot\]|\{dot\}|\sdot\s|%2e)\s*[\w-]+)+",
     re.IGNORECASE,
 )

@@ -27,6 +27,10 @@ class Parser:
         env = {k: v for k, v in os.environ.items() if k != "PII_HASH_KEY"}
         env["PYTHONPATH"] = os.pathsep.join(filter(None, [str(ROOT), env.get("PYTHONPATH", "")]))
         env.setdefault("OMP_NUM_THREADS", "1")
+        env["ARROW_DEFAULT_MEMORY_POOL"] = (
+            "system"  # its own pool reserves a gigabyte, which the limit would count
+        )
+        env.setdefault("MALLOC_ARENA_MAX", "4")
         env.setdefault("OPENBLAS_NUM_THREADS", "1")
         self.process = subprocess.Popen(
             [sys.executable, "-m", "ingest.worker"],

@@ -51,7 +51,8 @@ class Case:
 def value(item: Field, contract: Contract, index: int) -> str:
     """A good value; dates step by day (by week in weekly feeds), keys never repeat."""
     week = contract.week_starts == "sunday"
-    day = FIRST + timedelta(days=(index // 10) * (7 if week else 1))
+    alone = all(contract.fields[k].type == "date" for k in contract.key) and bool(contract.key)
+    day = FIRST + timedelta(days=(index if alone else index // 10) * (7 if week else 1))
     if item.type == "date":
         if item.name in ("end_date", "interval_end", "date_stop") and item.name != contract.event_date:
             day = day + timedelta(days=6 if week else 0)

