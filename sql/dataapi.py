@@ -31,7 +31,7 @@ class DataApiError(RuntimeError):
 
 
 def named(sql: str, values: Sequence[object]) -> tuple[str, list[dict[str, str]]]:
-    """``?`` marks as the API's ``:p1``; every value goes as text, and NULL, which the API cannot send, as the word."""
+    """``?`` marks as the API's ``:p1``; every value goes as text; NULL and '', which the API cannot send, are written out."""
     parameters: list[dict[str, str]] = []
     waiting = iter(values)
     parts = _LITERAL.split(sql)
@@ -40,6 +40,8 @@ def named(sql: str, values: Sequence[object]) -> tuple[str, list[dict[str, str]]
         value = next(waiting)
         if value is None:
             return "null"
+        if value == "":
+            return "''"
         parameters.append({"name": f"p{len(parameters) + 1}", "value": str(value)})
         return f":p{len(parameters)}"
 

@@ -27,16 +27,18 @@ class TableAttributes:
     sortstyle: str | None = None
     sortkeys: list[str] = field(default_factory=list)
     encodings: dict[str, str] = field(default_factory=dict)
+    like: str | None = None
 
     @property
     def recorded(self) -> dict[str, object]:
         """The attributes as the JSON document the server keeps."""
-        return {k: getattr(self, k) for k in ("diststyle", "distkey", "sortstyle", "sortkeys", "encodings")}
+        kept = ("diststyle", "distkey", "sortstyle", "sortkeys", "encodings")
+        return {k: getattr(self, k) for k in kept} | ({"like": self.like} if self.like else {})
 
     @property
     def any(self) -> bool:
         """Is there something to record?"""
-        return bool(self.diststyle or self.distkey or self.sortkeys or self.encodings)
+        return bool(self.diststyle or self.distkey or self.sortkeys or self.encodings or self.like)
 
 
 class _Reader:
@@ -105,6 +107,12 @@ class _Reader:
 
     def _attribute(self, at: int, depth: int, column: int | None, found: TableAttributes) -> int:
         word = self.words[at]
+        if word == "LIKE" and depth == 1 and column == at:  # the new table takes over the other's storage
+            last = at + 1
+            while self.word(last + 1) == ".":
+                last += 2
+            found.like = self.sql[self.tokens[at + 1].start : self.tokens[last].end + 1].lower()
+            return last
         name = self.tokens[column].text.lower() if column is not None and depth == 1 else None
         if word == "ENCODE" and column is not None and name:
             encoding = self.word(at + 1).lower()

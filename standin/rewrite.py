@@ -120,7 +120,9 @@ def _query(original: str, body: str) -> Rewritten:
         _byte_lengths(tree, rules)
     if tree.find(exp.Qualify):
         rules.append("qualify")
-    made_from_query = isinstance(tree, exp.Create) and tree.kind == "TABLE" and isinstance(tree.expression, exp.Query)
+    made_from_query = (
+        isinstance(tree, exp.Create) and tree.kind == "TABLE" and isinstance(tree.expression, exp.Query)
+    )
     if made_from_query:
         rules.append("create table as")
     if not rules:

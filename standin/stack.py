@@ -45,6 +45,7 @@ class Stack:
         self.password, self.hash_key = secrets.token_urlsafe(18), secrets.token_hex(32)
         self.user_passwords: dict[str, str] = {}  # of further users, left here by whoever makes them
         self.log_file = self.folder / "statements.jsonl"
+        self.staging_uri, self.copy_role = f"s3://{BUCKET}/staging", COPY_ROLE
         self._stoppers: list[Any] = []
         self.front: Front | None = None
 
@@ -172,8 +173,8 @@ class Stack:
             "REDSHIFT_USER": ADMIN,
             "REDSHIFT_PASSWORD": self.password,
             "REDSHIFT_SSLMODE": "disable",
-            "S3_STAGING_URI": f"s3://{BUCKET}/staging",
-            "REDSHIFT_COPY_ROLE_ARN": COPY_ROLE,
+            "S3_STAGING_URI": self.staging_uri,
+            "REDSHIFT_COPY_ROLE_ARN": self.copy_role,
             "AWS_ENDPOINT_URL_S3": f"http://127.0.0.1:{self.s3_port}",
             "AWS_ENDPOINT_URL_REDSHIFT_DATA": f"http://127.0.0.1:{self.data_port}",
             "AWS_ACCESS_KEY_ID": "standin",

@@ -20,6 +20,12 @@ declare
   name text;
   keys text[] := array(select jsonb_array_elements_text(coalesce(attributes -> 'sortkeys', '[]')));
 begin
+  if attributes ? 'like' then
+    insert into pg_catalog.rs_table_attribute
+    select created, diststyle, distkey, sortstyle, sortkeys, encodings from pg_catalog.rs_table_attribute
+    where relation = (attributes ->> 'like')::regclass;
+    return;
+  end if;
   foreach name in array keys || array_remove(array[attributes ->> 'distkey'], null)
     || array(select jsonb_object_keys(coalesce(attributes -> 'encodings', '{}'))) loop
     if not exists (select 1 from pg_attribute where attrelid = created and attname = name and not attisdropped) then

@@ -10,8 +10,8 @@ from sql.dataapi import DataApiConnection, DataApiError, named
 
 
 def test_marks_become_names_outside_literals() -> None:
-    sql, parameters = named("select '?', ? , ? where a = ?", ["x'y", None, 3])
-    assert sql == "select '?', :p1 , null where a = :p2"
+    sql, parameters = named("select '?', ? , ?, ? where a = ?", ["x'y", None, "", 3])
+    assert sql == "select '?', :p1 , null, '' where a = :p2"
     assert parameters == [{"name": "p1", "value": "x'y"}, {"name": "p2", "value": "3"}]
 
 

@@ -14,13 +14,31 @@ from sql import roles
 from sql.__main__ import apply
 from sql.migrate import RedshiftConnection
 from standin.stack import Stack
+from tests.redshift.real import RealCluster
+
+#: Modules that say something about any Redshift; the others are about the stand-in itself.
+ANY_CLUSTER = {"test_dbt", "test_roles", "test_migrations"}
 
 
 @pytest.fixture(scope="session")
 def standin() -> Iterator[Stack]:
-    """S3, PostgreSQL, the wire and the Data API on free ports."""
+    """S3, PostgreSQL, the wire and the Data API on free ports; a real cluster when REDSHIFT_HOST is set."""
+    if os.environ.get("REDSHIFT_HOST"):
+        yield RealCluster()  # type: ignore[misc]  # the same interface
+        return
     with Stack() as stack:
         yield stack
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """On a real cluster, skip by name what only the stand-in can do."""
+    if os.environ.get("REDSHIFT_HOST"):
+        for item in items:
+            module = item.module.__name__.rsplit(".", 1)[-1]  # type: ignore[attr-defined]
+            if item.get_closest_marker("redshift") and module not in ANY_CLUSTER:
+                item.add_marker(
+                    pytest.mark.skip(reason="needs the stand-in (faults, statement log), not a real cluster")
+                )
 
 
 @pytest.fixture(scope="session")
@@ -29,7 +47,7 @@ def warehouse(standin: Stack) -> Stack:
     standin.user_passwords.update({user: secrets.token_urlsafe(16) for user in roles.ROLES.values()})
     env = {f"PASSWORD_{u.upper()}": p for u, p in standin.user_passwords.items()}
     connection = standin.connect()
-    apply(RedshiftConnection(connection), "dev", env)
+    apply(RedshiftConnection(connection), standin.environment["REDSHIFT_DATABASE"], env)
     connection.close()
     return standin
 

@@ -13,12 +13,13 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
+import pyarrow as pa
 
 from ingest.warehouse_redshift import _fitting
 from settings import ROOT
 from sql.catalog import MANAGED_SCHEMAS, tables
 from sql.transfer import Staging, copy_parquet
-from standin.stack import BUCKET, COPY_ROLE, Stack
+from standin.stack import Stack
 
 DBT = [str(Path(sys.executable).with_name("dbt")), "--no-version-check"]
 
@@ -32,7 +33,7 @@ def transfer(
     moved = 0
     with (
         duckdb.connect(str(source), read_only=True) as db,
-        Staging(stack.s3(), f"s3://{BUCKET}/parity", "t") as staging,
+        Staging(stack.s3(), stack.staging_uri, "parity") as staging,
     ):
         there = {
             f"{s}.{t}"
@@ -53,10 +54,10 @@ def transfer(
             if not rows.num_rows:
                 continue
             fitted = {c.name: _fitting(rows[c.name], c.name, c.type, table.name) for c in table.columns}
-            import pyarrow as pa
-
             manifest = staging.put(pa.table(fitted), f"{table.schema}_{table.name}")
-            cursor.execute(copy_parquet(table.qualified, [quote(n) for n in names], manifest, COPY_ROLE))
+            cursor.execute(
+                copy_parquet(table.qualified, [quote(n) for n in names], manifest, stack.copy_role)
+            )
             cursor.execute(f"select count(*) from {table.qualified}")
             assert cursor.fetchone()[0] == rows.num_rows, table.qualified
             moved += rows.num_rows
