@@ -10,6 +10,7 @@ import sys
 import time
 import urllib.error
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 
@@ -62,10 +63,12 @@ def run_demo(settings: Settings) -> int:
     from serving.answers import print_answers
 
     start = time.monotonic()
-    make_world(settings, start)
     stack = Stack(settings)
     say("starting Airflow (API server, DAG processor, scheduler) on SQLite metadata", start)
-    port = stack.up()
+    with ThreadPoolExecutor(1) as aside:  # Airflow starts while the files are made
+        starting = aside.submit(stack.up)
+        make_world(settings, start)
+        port = starting.result()
     say(f"Airflow answers at http://127.0.0.1:{port}", start)
     api = ready(port)
     _wait_for_dags(api, start)
