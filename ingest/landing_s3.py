@@ -178,7 +178,10 @@ def fetch(item: Item, folder: Path, *, in_memory: bool) -> IO[bytes]:
         else:
             target = tempfile.TemporaryFile(dir=folder, buffering=0)  # noqa: SIM115  (handed on open)
         try:
-            body = s3.get_object(Bucket=bucket, Key=key, **asked)["Body"]
+            answer = s3.get_object(Bucket=bucket, Key=key, **asked)
+            if item.etag and str(answer["ETag"]).strip('"') != item.etag:  # a server may ignore the condition
+                raise Failed("vanished", "the object was replaced since it was listed")
+            body = answer["Body"]
             got = 0
             while block := body.read(BLOCK):
                 target.write(block)

@@ -214,13 +214,10 @@ def run(
             with opened(settings, contracts) as warehouse:
                 reach("run_opened_writer")
                 for item in settled:
-                    row = LedgerRow(
-                        item,
-                        None,
-                        WAIT if item.problem in ("partial_name", "still_growing") else QF,
-                        item.problem,
-                        run_id,
-                    )
+                    waiting = item.problem in ("partial_name", "still_growing")
+                    version = contracts[item.feed].version if item.feed in contracts else 0
+                    word = WAIT if waiting else QF
+                    row = LedgerRow(item, None, word, item.problem, run_id, contract_version=version)
                     warehouse.record(row)
                     note(row)
                 settled = []

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import requests
 from botocore.exceptions import ClientError, EndpointConnectionError
 
 from ingest import landing_s3
@@ -34,6 +35,7 @@ def bucket(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     }.items():
         monkeypatch.setenv(name, value)
     client = landing_s3.client()
+    requests.post(f"http://127.0.0.1:{port}/moto-api/reset", timeout=10)
     client.create_bucket(Bucket="land")
     yield client
     server.stop()
