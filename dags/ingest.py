@@ -1,4 +1,4 @@
-"""Partner files into raw tables, one mapped task per feed family."""
+"""Partner files into raw tables, mapped over feed families."""
 
 from __future__ import annotations
 
@@ -17,6 +17,9 @@ transaction, keyed by content hash: running it again loads nothing twice.
 3. A task that failed by itself (locked warehouse, full disk, S3 403) is safe to clear: nothing is half loaded.
 """
 
+#: Mapped tasks of a run. They take turns at the one writer, so more of them isolate failures but cost start-up.
+TASKS = 4
+
 
 @dag(schedule="15 */4 * * *", doc_md=DOC, tags=["intake"], **DAG_ARGS)
 def ingest() -> None:
@@ -24,12 +27,15 @@ def ingest() -> None:
 
     @task
     def families() -> list[str]:
-        """Commands of the families that have files not seen before."""
-        return [
-            words("ingest", "run", "--feeds", ",".join(f["feeds"]))
-            for f in run_json("ingest", "families")
-            if f["new_files"]
-        ]
+        """Commands of the feed families that have files not seen before, dealt out to a few tasks of like size."""
+        new = [f for f in run_json("ingest", "families") if f["new_files"]]
+        hands: list[list[str]] = [[] for _ in range(min(TASKS, len(new)))]
+        files = [0] * len(hands)
+        for family in sorted(new, key=lambda f: (-f["new_files"], f["family"])):
+            lightest = files.index(min(files))
+            hands[lightest] += family["feeds"]
+            files[lightest] += family["new_files"]
+        return [words("ingest", "run", "--feeds", ",".join(feeds)) for feeds in hands]
 
     listed = families()
     load = mapped_command("load_family", listed, pool=WRITER_POOL)
