@@ -73,6 +73,7 @@ select
 from sightings
 inner join totals on sightings.alert_id = totals.alert_id
 left join acknowledgements
-    on sightings.alert_id = acknowledgements.alert_id
-    and acknowledgements.newest = 1
+    on
+        sightings.alert_id = acknowledgements.alert_id
+        and acknowledgements.newest = 1
 where sightings.newest = 1
