@@ -16,7 +16,7 @@ from pathlib import Path
 
 from settings import ROOT
 
-_KNOWN = {"jobs", "seed", "record"}
+_KNOWN = {"jobs", "seed"}
 
 
 def hyperparameters(folder: Path) -> dict[str, str]:

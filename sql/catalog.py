@@ -8,7 +8,6 @@ from dataclasses import dataclass
 
 from ingest.contracts import Contract, load_contracts
 from ingest.schema import HISTORY_COLUMNS, INTAKE
-from modeling import runner
 from modeling.io import COMMON_COLUMNS, RUN_TABLES
 
 #: Schemas in which the administrator's migrations make tables.
@@ -107,6 +106,10 @@ def _raw(contract: Contract) -> Iterable[Table]:
 
 def tables() -> list[Table]:
     """All tables, in schema and name order."""
+    from modeling import (
+        runner,
+    )  # pandas and the jobs' rooms: the loader, which needs raw columns only, starts without them
+
     found = [Table("control", n, _columns(c), "all", tuple(c)[:1]) for n, c in CONTROL.items()]
     for contract in load_contracts().values():
         found.extend(_raw(contract))
