@@ -9,7 +9,7 @@
         'cpc': ('spend_usd', 'clicks'),
         'aov': ('revenue_usd', 'orders'),
         'margin': ('gross_profit_usd', 'revenue_usd'),
-        'acquisition_rate': ('new_orders', 'orders'),
+        'acquisition_rate': ('new_customers', 'orders'),
         'marketing_efficiency': ('revenue_usd', 'spend_usd'),
         'marketing_contribution': ('platform_value_usd', 'revenue_usd')
     } -%}

@@ -45,7 +45,7 @@ def test_each_platform(built: Warehouse, platform: str, roas: float, ctr: float,
 def test_the_metrics_of_the_house(built: Warehouse) -> None:
     row = built.rows(
         "select sum(revenue_usd), sum(spend_usd) / sum(new_customers), sum(revenue_usd) / sum(orders), sum(gross_profit_usd) / sum(revenue_usd), "
-        f"sum(platform_value_usd) / sum(revenue_usd), sum(new_orders) / sum(orders) from marts.fct_kpi_daily {BRAND}"
+        f"sum(platform_value_usd) / sum(revenue_usd), sum(new_customers) / sum(orders) from marts.fct_kpi_daily {BRAND}"
     )[0]
     assert row[0] == Decimal("31406165.81")
     expected = [(35.852, 5e-4), (89.070, 5e-4), (0.5490, 5e-5), (0.4704, 5e-5), (0.4160, 5e-5)]
