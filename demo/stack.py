@@ -151,6 +151,8 @@ class Stack:
             "DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": "300",
             "SCHEDULER__ENABLE_HEALTH_CHECK": "False",
             "SCHEDULER__SCHEDULER_IDLE_SLEEP_TIME": "0.3",
+            # a busy laptop answers late; five seconds (the default) would fail a task that is well
+            "WORKERS__EXECUTION_API_TIMEOUT": "60",
             "USAGE_DATA_COLLECTION__ENABLED": "False",
             "COSMOS__ENABLE_TELEMETRY": "False",
             "COSMOS__ENABLE_CACHE": "False",
