@@ -109,6 +109,11 @@ def _with_problem(item: Item, problem: str) -> Item:
     return replace(item, problem=problem)
 
 
+def work_root(settings: Settings) -> Path:
+    """Where runs have their private work folders."""
+    return settings.data_dir / "intake_work"
+
+
 def sweep(root: Path) -> None:
     """Remove work folders whose process is gone."""
     for folder in root.glob("intake-*"):
@@ -124,9 +129,8 @@ def sweep(root: Path) -> None:
 @contextmanager
 def work_folder(settings: Settings) -> Iterator[Path]:
     """A private folder for decoded text and parsed rows, gone afterwards (a later run sweeps after a kill)."""
-    root = settings.data_dir / "intake_work"
+    root = work_root(settings)
     root.mkdir(parents=True, exist_ok=True, mode=0o700)
-    sweep(root)
     folder = Path(tempfile.mkdtemp(prefix=f"intake-{os.getpid()}-", dir=root))
     try:
         yield folder
@@ -176,6 +180,7 @@ def run(
     say = progress or (lambda text: None)
     run_id = f"{datetime.now(UTC):%Y%m%dT%H%M%S}-{secrets.token_hex(4)}"
     forced = set(force)
+    sweep(work_root(settings))
     with opened(settings, contracts, read_only=True) as warehouse:
         memory = warehouse.remember()
     listed = landing_zone(settings, contracts).items(feeds) if items is None else items
