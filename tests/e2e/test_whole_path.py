@@ -7,16 +7,26 @@ import shutil
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import duckdb
 import pytest
 
+from demo.chain import run, steps
 from tests.e2e import chain
 
 pytestmark = pytest.mark.e2e
 ROOT = Path(__file__).resolve().parents[2]
 WEEKS = "60"
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _hash_key() -> Iterator[None]:
+    """One key for all runs: with keys of their own, hashed identifiers and so the marts would differ."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PII_HASH_KEY", "a key for tests that hides nothing")
+        yield
 
 
 @pytest.fixture(scope="module")
@@ -43,7 +53,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def undisturbed(world: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("undisturbed")
     landing = shutil.copytree(world / "landing", folder / "landing")
-    chain.run(folder, landing)
+    run(folder, landing)
     return folder
 
 
@@ -53,7 +63,7 @@ def test_a_second_run_loads_nothing_and_publishes_nothing(undisturbed: Path) -> 
         rows = db.execute(
             "select sum(estimated_size) from duckdb_tables() where schema_name in ('raw', 'runs')"
         ).fetchone()
-    chain.run(undisturbed, undisturbed / "landing")
+    run(undisturbed, undisturbed / "landing")
     assert (chain.served(undisturbed), (undisturbed / "serving.duckdb").stat().st_mtime_ns) == before
     with duckdb.connect(str(undisturbed / "warehouse.duckdb"), read_only=True) as db:
         again = db.execute(
@@ -67,8 +77,8 @@ def test_a_run_killed_at_any_stage_is_healed_by_the_next(
     stage: str, world: Path, undisturbed: Path, tmp_path: Path
 ) -> None:
     landing = shutil.copytree(world / "landing", tmp_path / "landing")
-    order = list(chain.steps(tmp_path))
-    chain.run(tmp_path, landing, only=order[: order.index(stage)])
+    order = list(steps(tmp_path))
+    run(tmp_path, landing, only=order[: order.index(stage)])
     warehouse = tmp_path / "warehouse.duckdb"
     begun = time.monotonic()
     started_size = warehouse.stat().st_size if warehouse.exists() else 0
@@ -84,7 +94,7 @@ def test_a_run_killed_at_any_stage_is_healed_by_the_next(
 
     chain.kill_when(tmp_path, landing, stage, ready)
     assert not (tmp_path / "serving.duckdb").exists() or chain.served(tmp_path)[0] == 1
-    chain.run(tmp_path, landing)
+    run(tmp_path, landing)
     assert chain.served(tmp_path)[1] == chain.served(undisturbed)[1]
     assert list(tmp_path.glob("serving.duckdb.*.tmp*")) == []
 
@@ -104,7 +114,7 @@ def test_hostile_files_are_refused_while_everything_else_proceeds(
     shuffled = [",".join(reversed(line.split(","))) for line in lines]
     other = landing / "walmart_store_sales" / "walmart_store_sales_20261018_20261024__20261130T080000Z.csv"
     other.write_text("\n".join(shuffled) + "\n")
-    chain.run(tmp_path, landing)
+    run(tmp_path, landing)
     with duckdb.connect(str(tmp_path / "warehouse.duckdb"), read_only=True) as db:
         outcomes = dict(
             db.execute(
