@@ -42,7 +42,7 @@ def refused(
 @pytest.fixture(scope="module")
 def answer(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, np.ndarray]:
     folder = tmp_path_factory.mktemp("mmm")
-    panel, truth = simple_world(0, noise=0.006)
+    panel, truth = simple_world(1, noise=0.006)
     assert main(write(folder, *as_table(panel))) == 0
     return folder / "out", truth
 
@@ -81,7 +81,7 @@ def test_every_scenario_sums_to_its_budget(answer: tuple[Path, np.ndarray]) -> N
 
 def test_same_seed_same_bytes(answer: tuple[Path, np.ndarray], tmp_path: Path) -> None:
     out, _ = answer
-    panel, _ = simple_world(0, noise=0.006)
+    panel, _ = simple_world(1, noise=0.006)
     assert main(write(tmp_path, *as_table(panel))) == 0
     for name in sorted(p.name for p in out.iterdir()):
         assert (out / name).read_bytes() == (tmp_path / "out" / name).read_bytes(), name
