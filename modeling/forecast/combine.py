@@ -17,8 +17,8 @@ from modeling.forecast.panel import Array, Mask
 
 TILTS = (0.0, 1.0, 2.0, 4.0)
 MAX_ROWS = 24_000
-#: A single model replaces the combination only where it is better by this share beyond two standard errors.
-CHAMPION_MARGIN = 0.03
+#: A single model replaces the combination only where it is better by this share beyond two and a half standard errors.
+CHAMPION_MARGIN = 0.05
 
 
 @dataclass(frozen=True)
@@ -117,7 +117,7 @@ def _weights(
     prior = np.where(usable, np.exp(-8.0 * np.log(np.maximum(relative, 1e-12) / max(best, 1e-12))), 0.0)
     prior /= prior.sum()
     fitted = _gradient(back, value, recency, origins, prior, seed)
-    strength = len(origins) * min(len(value), 40) / 15.0
+    strength = len(origins) * min(len(value), 40) / 40.0
     pool = (strength * fitted + prior) / (strength + 1.0)
     weights = np.tile(pool, (len(value), 1))
     if tilt > 0 and len(origins) > 1:
@@ -200,7 +200,7 @@ def _champions(back: Backtest, loss: Array, combined: Array) -> Array:
     n = np.isfinite(gain).sum(axis=1)
     mean = np.nansum(gain, axis=1) / np.maximum(n, 1)
     spread = np.sqrt(np.nansum((gain - mean[:, None]) ** 2, axis=1) / np.maximum(n - 1, 1) / np.maximum(n, 1))
-    clear = (mean + 2.0 * spread < -CHAMPION_MARGIN) & (n >= 4) & judged[None, :]
+    clear = (mean + 2.5 * spread < -CHAMPION_MARGIN) & (n >= 4) & judged[None, :]
     score = np.where(clear, mean, np.inf)
     best = np.argmin(score, axis=0)
     return np.where(np.isfinite(score.min(axis=0)), best, -1)
