@@ -147,6 +147,13 @@ def _forget(settings: Settings, args: argparse.Namespace) -> int:
     return 0
 
 
+def _export_audience(settings: Settings, args: argparse.Namespace) -> int:
+    from ingest.audience import export
+
+    print(f"{export(settings, load_contracts(), args.platform, Path(args.out))} people in {args.out}")
+    return 0
+
+
 def _new_feed(settings: Settings, args: argparse.Namespace) -> int:
     from ingest.newfeed import create
 
@@ -200,6 +207,12 @@ def main(argv: list[str] | None = None) -> int:
         "--subjects", required=True, help="file with e-mail addresses, telephone numbers or person ids"
     )
     forget.set_defaults(run=_forget)
+    audience = commands.add_parser(
+        "export-audience", help="platform-ready SHA-256 of CRM people, forgotten ones left out"
+    )
+    audience.add_argument("--platform", required=True, choices=("meta", "google"))
+    audience.add_argument("--out", required=True, help="CSV file, readable by its owner only")
+    audience.set_defaults(run=_export_audience)
     new_feed = commands.add_parser("new-feed", help="write a contract, a staging model and a golden sample")
     new_feed.add_argument("name")
     new_feed.add_argument("--sample", required=True, help="a delimited file of the partner with a header")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import hashlib
 import html
 import random
 from pathlib import Path
@@ -10,10 +11,12 @@ from urllib.parse import quote
 
 import pytest
 
+from ingest.audience import email_hash, export, phone_hash
 from ingest.contracts import load_contracts
 from ingest.pii import Hasher, mask_text, normal_email, normal_phone
+from ingest.run import opened
 from tests.faults.catalogue import good_rows, render, sources
-from tests.ingest.helpers import command, place, query, settings_for
+from tests.ingest.helpers import command, ingest, place, query, settings_for
 
 CONTRACTS = load_contracts()
 DISGUISES = (
@@ -141,3 +144,33 @@ def test_hashes_join_across_spellings_and_need_the_key() -> None:
     assert one("email", "a@b.c") != other("email", "a@b.c")
     assert one("email", "  ") is None
     assert normal_email("X <Y@Z.com>") == "y@z.com" and normal_phone("+44 20 7946 0958") == "442079460958"
+
+
+def test_platform_hashes_follow_each_platform() -> None:
+    meta_mail = "62a14e44f765419d10fea99367361a727c12365e2520f32218d505ed9aa0f62f"  # printed by Meta for John_Smith@gmail.com
+    meta_phone = "e323ec626319ca94ee8bff2e4c87cf613be6ea19919ed1364124e16807ab3176"  # printed by Meta for (650)555-1212
+    assert email_hash("meta", " John_Smith@gmail.com ") == meta_mail
+    assert phone_hash("meta", "(650)555-1212") == meta_phone
+    assert phone_hash("google", "650-555-1212") == hashlib.sha256(b"+16505551212").hexdigest()
+    assert email_hash("google", "J.Doe@Gmail.com") == hashlib.sha256(b"jdoe@gmail.com").hexdigest()
+    assert email_hash("meta", "J.Doe@Gmail.com") == hashlib.sha256(b"j.doe@gmail.com").hexdigest()
+    assert email_hash("google", "j.doe@example.com") == hashlib.sha256(b"j.doe@example.com").hexdigest()
+    assert email_hash("meta", "nobody") == phone_hash("google", "12") == ""
+
+
+def test_export_leaves_forgotten_people_out(tmp_path: Path) -> None:
+    settings = settings_for(tmp_path)
+    place(
+        Path(settings.landing_uri) / "crm_customers" / "c__20261030T060000Z.csv",
+        render(CONTRACTS["crm_customers"], good_rows(CONTRACTS["crm_customers"])),
+    )
+    ingest(settings)
+    out = tmp_path / "audience.csv"
+    assert export(settings, CONTRACTS, "meta", out) == 40
+    assert out.stat().st_mode & 0o077 == 0 and b"@" not in out.read_bytes()
+    with opened(settings, CONTRACTS) as warehouse:
+        warehouse.connection.execute(
+            "insert into intake.suppression values ('swiftpod', ?, 'subject', 'x')",
+            [Hasher(settings.pii_hash_key())("email", "person7@example.org")],
+        )  # type: ignore[attr-defined]
+    assert export(settings, CONTRACTS, "google", out) == 39
