@@ -1,3 +1,4 @@
+{# A view: the row of a version is written when it is published, after this model was built. #}
 select
     version,
     content_hash,
