@@ -63,7 +63,9 @@ def one_seed(seed: int, weeks: int, geo: Geography) -> pd.DataFrame:
         bought, members, exposure, segments=SEGMENTS, channels=channels, controls=proxy[None], chasing=CHASING
     )
     table = fitted.table.copy()
-    table["truth"] = [SEGMENT_LIFT[c][SEGMENTS.index(s)] for s, c in zip(table["segment"], table["channel"], strict=True)]
+    table["truth"] = [
+        SEGMENT_LIFT[c][SEGMENTS.index(s)] for s, c in zip(table["segment"], table["channel"], strict=True)
+    ]
     table["seed"] = seed
     table["converged"] = fitted.converged
     for column in ("effect", "truth"):
