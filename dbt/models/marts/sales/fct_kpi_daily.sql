@@ -47,15 +47,20 @@ joined as (
 rolling as (
     select
         joined.*,
-        {%- for days in [7, 30] %}
         sum(spend_usd) over (
-            partition by brand_id order by date_day rows between {{ days - 1 }} preceding and current row
-        ) as spend_{{ days }},
+            partition by brand_id order by date_day rows between 6 preceding and current row
+        ) as spend_7,
         sum(revenue_usd) over (
-            partition by brand_id order by date_day rows between {{ days - 1 }} preceding and current row
-        ) as revenue_{{ days }},
-        lag(date_day, {{ days - 1 }}) over (partition by brand_id order by date_day) as first_of_{{ days }}{% if not loop.last %},{% endif %}
-        {%- endfor %}
+            partition by brand_id order by date_day rows between 6 preceding and current row
+        ) as revenue_7,
+        lag(date_day, 6) over (partition by brand_id order by date_day) as first_of_7,
+        sum(spend_usd) over (
+            partition by brand_id order by date_day rows between 29 preceding and current row
+        ) as spend_30,
+        sum(revenue_usd) over (
+            partition by brand_id order by date_day rows between 29 preceding and current row
+        ) as revenue_30,
+        lag(date_day, 29) over (partition by brand_id order by date_day) as first_of_30
     from joined
 )
 
@@ -71,11 +76,17 @@ select
     new_customers,
     revenue_usd,
     gross_profit_usd,
-    {%- for name in ['roas', 'cpa', 'ctr', 'cpm', 'aov', 'margin', 'acquisition_rate', 'marketing_efficiency', 'marketing_contribution'] %}
-    {{ metric(name) }} as {{ name }},
-    {%- endfor %}
-    {%- for days in [7, 30] %}
-    case when date_day - first_of_{{ days }} = {{ days - 1 }} then {{ money('spend_' ~ days) }} end as spend_{{ days }}d_usd,
-    case when date_day - first_of_{{ days }} = {{ days - 1 }} then {{ money('revenue_' ~ days) }} end as revenue_{{ days }}d_usd{% if not loop.last %},{% endif %}
-    {%- endfor %}
+    {{ metric('roas') }} as roas,
+    {{ metric('cpa') }} as cpa,
+    {{ metric('ctr') }} as ctr,
+    {{ metric('cpm') }} as cpm,
+    {{ metric('aov') }} as aov,
+    {{ metric('margin') }} as margin,
+    {{ metric('acquisition_rate') }} as acquisition_rate,
+    {{ metric('marketing_efficiency') }} as marketing_efficiency,
+    {{ metric('marketing_contribution') }} as marketing_contribution,
+    case when date_day - first_of_7 = 6 then {{ money('spend_7') }} end as spend_7d_usd,
+    case when date_day - first_of_7 = 6 then {{ money('revenue_7') }} end as revenue_7d_usd,
+    case when date_day - first_of_30 = 29 then {{ money('spend_30') }} end as spend_30d_usd,
+    case when date_day - first_of_30 = 29 then {{ money('revenue_30') }} end as revenue_30d_usd
 from rolling

@@ -24,9 +24,18 @@ checked as (
         product.*,
         case
             when is_digits then
-                {%- for place in range(1, 13) %}
-                cast(substring(upc, {{ place }}, 1) as integer) * {{ 3 if place % 2 == 1 else 1 }}{% if not loop.last %} +{% endif %}
-                {%- endfor %}
+                cast(substring(upc, 1, 1) as integer) * 3
+                + cast(substring(upc, 2, 1) as integer) * 1
+                + cast(substring(upc, 3, 1) as integer) * 3
+                + cast(substring(upc, 4, 1) as integer) * 1
+                + cast(substring(upc, 5, 1) as integer) * 3
+                + cast(substring(upc, 6, 1) as integer) * 1
+                + cast(substring(upc, 7, 1) as integer) * 3
+                + cast(substring(upc, 8, 1) as integer) * 1
+                + cast(substring(upc, 9, 1) as integer) * 3
+                + cast(substring(upc, 10, 1) as integer) * 1
+                + cast(substring(upc, 11, 1) as integer) * 3
+                + cast(substring(upc, 12, 1) as integer) * 1
         end as check_sum
     from product
 ),
