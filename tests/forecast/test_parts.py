@@ -15,7 +15,9 @@ from modeling.forecast.candidates.smoothing import smooth
 from modeling.forecast.candidates.yardsticks import four_week_mean, seasonal_naive
 from modeling.forecast.censor import unconstrained
 from modeling.forecast.combine import choose
+from modeling.forecast.engine import forecast_panel
 from modeling.forecast.hierarchy import build_tree, coherent_quantiles, reconcile_means, shrunk_covariance
+from modeling.forecast.intermittent import factors
 from modeling.forecast.intervals import calibrate
 from modeling.forecast.linear import yule_walker
 from modeling.forecast.panel import Panel, closed_days, read_panel
@@ -251,3 +253,36 @@ def test_absent_sundays_are_closed_days_and_other_gaps_are_refused() -> None:
     assert p.closed[0].sum() == (p.dates.dayofweek == 6).sum()
     with pytest.raises(ValueError, match="gaps"):
         read_panel(table.drop(index=50), horizon=14, freq="D")
+
+
+def test_median_and_mean_of_sparse_counts_differ_and_busy_series_keep_theirs() -> None:
+    rng = np.random.default_rng(8)
+    truth = np.concatenate([rng.poisson(0.6, (6, 20, 14)), rng.poisson(50, (6, 20, 14))], axis=1).astype(
+        float
+    )
+    forecast = np.concatenate([np.full((6, 20, 14), 0.5), np.full((6, 20, 14), 50.0)], axis=1)
+    share = np.repeat([0.55, 0.0], 20)
+    median, mean = factors(forecast, truth, np.ones(truth.shape, bool), share)
+    assert median[0] < 0.3 and abs(mean[0] - truth[:, :20].mean() / 0.5) < 0.05
+    assert np.allclose(median[20:], 1) and np.allclose(mean[20:], 1, atol=0.03)
+
+
+def test_odd_series_still_get_finite_ordered_forecasts() -> None:
+    rng = np.random.default_rng(9)
+    length = 60
+    late, ended, empty_tail = (
+        np.full(length, np.nan),
+        rng.poisson(20, length).astype(float),
+        np.full(length, 7.0),
+    )
+    late[-4:] = 3.0
+    ended[-25:] = 0.0
+    empty_tail[-9:] = np.nan
+    zero, once = np.zeros(length), np.zeros(length)
+    once[30] = 5.0
+    busy = rng.poisson(20, (3, length)).astype(float)
+    y = np.vstack([busy, late, ended, empty_tail, zero, once, busy[0] * 1e9, busy[1] * 1e-6])
+    result = forecast_panel(panel(y, 8))
+    table = result.table()[["p10", "p50", "p90", "mean"]].to_numpy()
+    assert np.isfinite(table).all() and (np.diff(table[:, :3], axis=1) >= 0).all() and (table >= 0).all()
+    assert not result.back.failures

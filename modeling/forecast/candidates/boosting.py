@@ -60,6 +60,7 @@ def _model(view: View, features: _Features, width: int) -> HistGradientBoostingR
     good = view.use[s, origin + h - 1]
     s, h, origin = s[good][:wanted], h[good][:wanted], origin[good][:wanted]
     base, x = features.rows(s, origin, h)
+    x[:, ~np.isfinite(x).any(axis=0)] = 0.0  # a feature that nobody has yet (last year's) is no feature
     target = view.g[s, origin + h - 1] - base
     keep = np.isfinite(target)
     spread = np.std(target[keep]) if keep.any() else 1.0
