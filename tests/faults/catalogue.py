@@ -615,13 +615,17 @@ def _ragged(c: Contract) -> list[Case]:
 
 
 @fault(40)
-def _trailing(c: Contract) -> Case | None:
-    if not text_csv(c):
-        return None
-    data = b"\n".join(line + c.delimiter.encode() if line else line for line in good(c).split(b"\n"))
-    if not c.has_header:
-        return None
-    return one(40, "delimiter at line end", c, data, "LOAD", loaded=ROWS, same_rows=True)
+def _trailing(c: Contract) -> list[Case]:
+    if not headed(c):
+        return []
+    mark, lines = c.delimiter.encode(), good(c).split(b"\n")
+    everywhere = b"\n".join(line + mark if line else line for line in lines)
+    rows_only = b"\n".join([lines[0], *[line + mark if line else line for line in lines[1:]]])
+    return [
+        one(40, "delimiter at line end", c, everywhere, "LOAD", loaded=ROWS, same_rows=True),
+        one(40, "delimiter at row end", c, rows_only, "LOAD", loaded=ROWS, same_rows=True),
+        one(40, "CR rows", c, rows_only.replace(b"\n", b"\r"), "LOAD", loaded=ROWS, same_rows=True),
+    ]
 
 
 @fault(41)
