@@ -6,7 +6,8 @@ with latest as (
 
 windows as (
     {% for day in days %}
-    select {{ day }} as window_days{% if not loop.last %} union all{% endif %}
+    select {{ day }} as window_days
+    {% if not loop.last %}union all{% endif %}
     {% endfor %}
 ),
 

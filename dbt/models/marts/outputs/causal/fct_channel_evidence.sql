@@ -218,7 +218,8 @@ select
     evidence.window_start,
     evidence.window_end,
     evidence.attribution_window,
-    {{ safe_divide('coalesce(modelled.value_usd / nullif(modelled.spend_usd, 0), tested.value_usd / nullif(tested.spend_usd, 0))', '(evidence.value_usd / nullif(evidence.spend_usd, 0))') }} as incremental_multiplier,
+    coalesce(modelled.value_usd / nullif(modelled.spend_usd, 0), tested.value_usd / nullif(tested.spend_usd, 0))
+    / nullif(evidence.value_usd / nullif(evidence.spend_usd, 0), 0) as incremental_multiplier,
     own.credited_share,
     coalesce(own.incremental_share, headline.incremental_share) as incremental_share,
     own.verdict as source_verdict,
