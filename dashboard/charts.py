@@ -253,6 +253,8 @@ def sources(
         "scale": {"domain": names, "range": [p[1] for p in pairs]},
         "legend": legend,
     }
+    # one channel with next to no spend must not press all others into a line; signed logarithms keep every answer
+    spread = {"type": "symlog", "constant": 1}
     return {
         "height": 34 * max(1, len(order)) + 150,
         "layer": [
@@ -260,7 +262,7 @@ def sources(
                 "mark": {"type": "rule", "strokeWidth": 3, "opacity": 0.5},
                 "encoding": {
                     "y": y,
-                    "x": {"field": low, "type": "quantitative"},
+                    "x": {"field": low, "type": "quantitative", "scale": spread},
                     "x2": {"field": high},
                     "color": tint,
                 },
@@ -269,7 +271,13 @@ def sources(
                 "mark": {"type": "point", "filled": True, "size": 95, "opacity": 0.95},
                 "encoding": {
                     "y": y,
-                    "x": {"field": value, "type": "quantitative", "title": title, "axis": {"tickCount": 6}},
+                    "x": {
+                        "field": value,
+                        "type": "quantitative",
+                        "title": title,
+                        "scale": spread,
+                        "axis": {"values": [-10, -3, -1, 0, 1, 2, 3, 5, 10, 30, 100, 300, 1000]},
+                    },
                     "color": tint,
                     "shape": form,
                     "tooltip": [{"field": label, "type": "nominal"}, {"field": source, "type": "nominal"}]

@@ -1,5 +1,5 @@
 {# Carried-over spend by DMA and channel group, history and the weeks ahead. The plan ahead is "as in the last four weeks":
-   no feed holds a media plan; a scenario's effect on demand is in fct_demand_scenario_week. #}
+   no feed holds a media plan. #}
 with channels as (
     select
         channel_id,
