@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 from airflow.sdk import dag, task
 from common import CORE, DAG_ARGS, RUNS, WRITER_POOL, mapped_command, run_json, words
@@ -11,7 +13,8 @@ from common import CORE, DAG_ARGS, RUNS, WRITER_POOL, mapped_command, run_json, 
 DOC = """
 ### fit_models
 `snapshot` copies the feature marts to Parquet, so that fits run side by side without holding the warehouse.
-Each wave fits what depends only on the waves before it (lift tests, then the media mix model, then the budget).
+`fit_alone` are the models that no other waits for; beside them each wave fits what depends on the wave before it
+(lift tests, then the media mix model, then the budget).
 `record` writes all results in one transaction per unit, keyed by a hash of inputs, code and seed.
 
 **When it fails**
@@ -30,10 +33,10 @@ def fit_models() -> None:
         """Folder of the snapshot, with the plan of all waves in it."""
         return str(run_json("modeling", "snapshot")["snapshot"])
 
-    @task(trigger_rule="all_done")
-    def plan(folder: str, wave: int) -> list[str]:
-        """Commands of one wave's units."""
-        units = json.loads((Path(folder) / "plan.json").read_text())[wave]
+    @task
+    def plan(folder: str, stage: str) -> list[str]:
+        """Commands of one stage's units."""
+        units = json.loads((Path(folder) / "plan.json").read_text())[stage]
         return [
             words(
                 "modeling", "fit", u["job"], "--brand", u["brand"], "--unit", u["unit"], "--snapshot", folder
@@ -46,15 +49,15 @@ def fit_models() -> None:
         """Run outputs into the warehouse; units that failed are recorded as failed."""
         return dict(run_json("modeling", "record", "--snapshot", folder))
 
+    def fits(stage: str) -> Any:
+        listed = plan.override(task_id=f"plan_{stage}")(folder, stage)
+        return mapped_command(f"fit_{stage}", listed, retries=1, trigger_rule="all_done")
+
     folder = snapshot()
-    before = None
-    for wave in range(WAVES):
-        listed = plan.override(task_id=f"plan_wave_{wave}")(folder, wave)
-        fits = mapped_command(f"fit_wave_{wave}", listed, retries=1)
-        if before is not None:
-            before >> listed
-        before = fits
-    before >> record(folder)
+    waves = [fits(f"wave_{depth}") for depth in range(WAVES)]
+    for earlier, later in pairwise(waves):
+        earlier >> later
+    [fits("alone"), waves[-1]] >> record(folder)
 
 
 fit_models()

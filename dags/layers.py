@@ -12,6 +12,8 @@ from typing import Any
 
 from common import ROOT, WRITER_POOL
 
+from settings import load_settings
+
 os.environ.setdefault("DO_NOT_TRACK", "1")
 
 
@@ -36,6 +38,10 @@ def dbt_build(task_id: str, *, select: str | None = None, exclude: str | None = 
         should_store_compiled_sql=False,
         select=select,
         exclude=exclude,
+        # unit tests hold the SQL to made-up rows, which a warehouse's data cannot change: `make test` runs them
+        dbt_cmd_flags=["--exclude-resource-type", "unit_test"],
+        # the parse is kept between tasks and runs; only changed files are parsed again
+        cache_dir=load_settings().data_dir / "dbt_parse",
         append_env=True,
         pool=WRITER_POOL,
         execution_timeout=timedelta(minutes=90),

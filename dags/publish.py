@@ -20,10 +20,9 @@ Promotes the newest good run of each model into contracted marts, raises alerts,
 def publish() -> None:
     outputs = dbt_build("build_output_marts", select="tag:outputs")
     alerts = command("raise_alerts", "alerts", "run", pool=WRITER_POOL)
-    alert_mart = dbt_build("build_alert_mart", select="fct_alert")
     swap = command("swap_in", "serving", "publish", pool=WRITER_POOL, outlets=[PUBLISHED])
     report = command("write_report", "report")
-    outputs >> alerts >> alert_mart >> swap >> report
+    outputs >> alerts >> swap >> report
 
 
 publish()

@@ -28,6 +28,8 @@ def dbt_build(folder: Path, *words: str) -> list[str]:
         "dbt",
         "--profiles-dir",
         "dbt",
+        "--exclude-resource-type",
+        "unit_test",
         *places,
         *words,
     ]
@@ -43,7 +45,6 @@ def steps(folder: Path, jobs: str | None = None) -> dict[str, list[str]]:
         "fit": [*python, "modeling", "run", *(["--jobs", jobs] if jobs else [])],
         "outputs": dbt_build(folder, "--select", "tag:outputs"),
         "alerts": [*python, "alerts", "run"],
-        "alert_mart": dbt_build(folder, "--select", "fct_alert"),
         "publish": [*python, "serving", "publish"],
     }
 

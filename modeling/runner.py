@@ -29,7 +29,7 @@ import pyarrow.parquet as pq
 
 from modeling.errors import Refusal
 
-__all__ = ["JOBS", "JobResult", "Refusal", "Snapshot", "fit_unit", "output_tables", "waves"]
+__all__ = ["JOBS", "JobResult", "Refusal", "Snapshot", "fit_unit", "output_tables", "stages", "waves"]
 
 #: Rooms that run in the warehouse, in the order in which logs show them.
 JOBS = (
@@ -104,6 +104,17 @@ def waves(jobs: Iterable[str]) -> list[list[str]]:
         done.update(ready)
         left = [j for j in left if j not in ready]
     return order
+
+
+def stages(jobs: Iterable[str]) -> dict[str, list[str]]:
+    """What a scheduler runs: "alone", the jobs that no other waits for, beside the waves of those that are chained."""
+    wanted = list(jobs)
+    needs = {j: set(spec(j).REQUIRES) & set(wanted) for j in wanted}
+    chained = {j for j in wanted if needs[j] or any(j in other for other in needs.values())}
+    groups = {"alone": [j for j in wanted if j not in chained]}
+    for depth, wave in enumerate(waves([j for j in wanted if j in chained])):
+        groups[f"wave_{depth}"] = wave
+    return groups
 
 
 @cache
@@ -182,13 +193,10 @@ def unit_dir(out: Path, job: str, brand_id: str, unit: str) -> Path:
     return out / job / brand_id / hashlib.sha256(unit.encode()).hexdigest()[:12]
 
 
-def plan(snapshot: Snapshot, wave: int, jobs: Iterable[str]) -> list[dict[str, str]]:
-    """Units of one wave: ``[{"job", "brand", "unit"}, ...]``, the mapped tasks of the scheduler."""
-    groups = waves(jobs)
-    if wave >= len(groups):
-        return []
+def plan(snapshot: Snapshot, stage: str, jobs: Iterable[str]) -> list[dict[str, str]]:
+    """Units of one stage: ``[{"job", "brand", "unit"}, ...]``, the mapped tasks of the scheduler."""
     listed = []
-    for job in groups[wave]:
+    for job in stages(jobs).get(stage, []):
         for brand in snapshot.brands(job):
             try:
                 units = _job(job).units(snapshot.features(job, brand))

@@ -22,8 +22,6 @@ from modeling.progress import progress
 from settings import Settings, load_settings
 
 DATE_COLUMNS = {"as_of_date", "window_start", "window_end"}
-#: Depth of the dependencies between jobs, which the DAG's waves mirror.
-MAX_WAVES = 3
 TIME_COLUMNS = {"started_at", "finished_at"}
 
 
@@ -32,9 +30,9 @@ def add_parsers(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
     commands.add_parser("init", help="create the run-output tables that are missing")
     snapshot = commands.add_parser("snapshot", help="copy the feature marts to Parquet; prints the folder")
     snapshot.add_argument("--jobs", default=",".join(runner.JOBS), help="comma-separated jobs (default: all)")
-    plan = commands.add_parser("plan", help="the units of one wave as JSON, for mapped tasks")
+    plan = commands.add_parser("plan", help="the units of one stage as JSON, for mapped tasks")
     plan.add_argument("--snapshot", required=True, type=Path)
-    plan.add_argument("--wave", type=int, default=0)
+    plan.add_argument("--stage", default="alone", help="alone, wave_0, wave_1, ...")
     plan.add_argument("--jobs", default=",".join(runner.JOBS))
     fit = commands.add_parser("fit", help="fit one unit on a snapshot")
     fit.add_argument("job", choices=runner.JOBS)
@@ -59,7 +57,7 @@ def run(args: argparse.Namespace) -> None:
     elif args.command == "snapshot":
         print(json.dumps({"snapshot": str(take_snapshot(settings, _jobs(args.jobs)))}))
     elif args.command == "plan":
-        print(json.dumps(runner.plan(_snapshot(args.snapshot), args.wave, _jobs(args.jobs))))
+        print(json.dumps(runner.plan(_snapshot(args.snapshot), args.stage, _jobs(args.jobs))))
     elif args.command == "fit":
         result = _fit(_snapshot(args.snapshot), args.job, args.brand, args.unit, args.seed)
         if result["status"] == "failed":
@@ -69,8 +67,8 @@ def run(args: argparse.Namespace) -> None:
         print(json.dumps(record(settings, args.snapshot)))
     else:
         snapshot = _snapshot(take_snapshot(settings, _jobs(args.jobs)))
-        for wave in range(len(runner.waves(_jobs(args.jobs)))):
-            for unit in runner.plan(snapshot, wave, _jobs(args.jobs)):
+        for stage in runner.stages(_jobs(args.jobs)):
+            for unit in runner.plan(snapshot, stage, _jobs(args.jobs)):
                 _fit(snapshot, unit["job"], unit["brand"], unit["unit"], args.seed)
         print(json.dumps(record(settings, snapshot.path)))
 
@@ -121,7 +119,7 @@ def take_snapshot(settings: Settings, jobs: list[str]) -> Path:
         final = settings.runs_dir / hashlib.sha256(text.encode()).hexdigest()[:16]
         if not (final / "manifest.json").is_file():
             snapshot = runner.Snapshot(temporary)
-            plans = [runner.plan(snapshot, wave, jobs) for wave in range(MAX_WAVES)]
+            plans = {stage: runner.plan(snapshot, stage, jobs) for stage in runner.stages(jobs)}
             (temporary / "plan.json").write_text(json.dumps(plans))
             os.replace(temporary, final)
         return final
