@@ -126,6 +126,10 @@ class S3Landing:
         entry = {"Size": head["ContentLength"], "ETag": head["ETag"]}
         return self._item(key, entry, head["LastModified"].timestamp(), version or "", False)
 
+    def newest_version(self, key: str) -> str:
+        """The version id of the object's newest version; empty where the bucket keeps no versions."""
+        return str(patiently(lambda: self.s3.head_object(Bucket=self.bucket, Key=key)).get("VersionId", ""))
+
     def _item(
         self, key: str, entry: dict[str, Any], modified: float, version: str, has_manifest: bool
     ) -> Item | None:

@@ -76,6 +76,9 @@ def _load(
         return {**line, "outcome": "IGNORED", "reason": "another bucket"}
     try:
         item = landing.one(one.key, one.version)
+        # One object, several versions: only the newest may load, or a late event would bring old content back.
+        if item is not None and one.version and landing.newest_version(one.key) != one.version:
+            return {**line, "outcome": "IGNORED", "reason": "superseded version"}
     except Failed as problem:
         # An object deleted since its event is nothing to load; anything else may pass.
         gone = problem.reason == "vanished"

@@ -110,11 +110,22 @@ def test_load_replay_and_order(warehouse: Stack, lambda_env: Any) -> None:
         outcome = handler.handle(repeated)
         assert {f["outcome"] for f in outcome["files"]} == {"NOOP"} and outcome["batchItemFailures"] == []
         assert state(warehouse) == loaded
-    handler.handle(oldest)
-    once = state(warehouse)
-    handler.handle(oldest)
+    # the overwritten version's event comes late: its content must not win over the newer one
+    late = handler.handle(oldest)
+    assert [(f["outcome"], f["reason"]) for f in late["files"]] == [("IGNORED", "superseded version")]
     handler.handle(event((KEY, first), (KEY, again)))
-    assert state(warehouse) == once, "replaying both changes nothing"
+    assert state(warehouse) == loaded, "replaying both changes nothing"
+
+
+def test_in_order_the_newer_version_replaces_the_older(warehouse: Stack, lambda_env: Any) -> None:
+    first = put(lambda_env, KEY, HEADER + line("09/01/2026", "$1,258.54"))
+    assert handler.handle(event((KEY, first)))["files"][0]["outcome"] == "LOAD"
+    again = put(lambda_env, KEY, HEADER + line("09/01/2026", "$2,000.00"))
+    assert handler.handle(event((KEY, again)))["files"][0]["outcome"] == "REPLACE"
+    after = state(warehouse)
+    assert float(after["sum"][0]) == 2000.0 and len(after["raw_history.roundel"]) == 1
+    handler.handle(event((KEY, first), (KEY, again)))
+    assert state(warehouse) == after
 
 
 def test_bad_file_is_a_ledger_line_and_not_a_failure(warehouse: Stack, lambda_env: Any) -> None:
