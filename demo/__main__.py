@@ -64,6 +64,7 @@ def run_demo(settings: Settings) -> int:
 
     start = time.monotonic()
     stack = Stack(settings)
+    interrupted = stack.was_killed()
     say("starting Airflow (API server, DAG processor, scheduler) on SQLite metadata", start)
     with ThreadPoolExecutor(1) as aside:  # Airflow starts while the files are made
         starting = aside.submit(stack.up)
@@ -72,6 +73,9 @@ def run_demo(settings: Settings) -> int:
     say(f"Airflow answers at http://127.0.0.1:{port}", start)
     api = ready(port)
     _wait_for_dags(api, start)
+    for dag in CHAIN if interrupted else ():
+        for run_id in api.fail_interrupted(dag):
+            say(f"{dag:10s} run {run_id} was killed with Airflow; starting again", start)
     ended = follow(api, api.trigger("ingest"), start)
     if ended != "success":
         print(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import urllib.error
+import urllib.parse
 import urllib.request
 from typing import Any
 
@@ -68,6 +69,14 @@ class AirflowApi:
         """Runs of a DAG, newest first."""
         found = self.call("GET", f"/api/v2/dags/{dag_id}/dagRuns?order_by=-run_after&limit=20")
         return list(found["dag_runs"])
+
+    def fail_interrupted(self, dag_id: str) -> list[str]:
+        """End the runs that were under way when Airflow was killed, so that they do not hold back new ones."""
+        left = [r["dag_run_id"] for r in self.runs(dag_id) if r["state"] in ("running", "queued")]
+        for run_id in left:
+            path = f"/api/v2/dags/{dag_id}/dagRuns/{urllib.parse.quote(run_id, safe='')}"
+            self.call("PATCH", path, {"state": "failed", "note": "Airflow was killed while this ran"})
+        return left
 
     def tasks(self, dag_id: str, run_id: str) -> list[dict[str, Any]]:
         """Task instances of a run."""

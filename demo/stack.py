@@ -75,7 +75,12 @@ class Stack:
     def running(self, name: str) -> bool:
         """Whether the named process, started earlier, is still alive (checked by id and start time)."""
         entry = self._read().get(name)
-        return bool(entry) and _start_ticks(entry["pid"]) == entry["started"]
+        return entry is not None and _start_ticks(entry["pid"]) == entry["started"]
+
+    def was_killed(self) -> bool:
+        """Whether parts were started, never stopped by :meth:`stop`, and have gone."""
+        started = self._read()
+        return bool(started) and not any(self.running(name) for name in started)
 
     def port(self, name: str) -> int | None:
         """Port of a running part."""

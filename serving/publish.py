@@ -188,6 +188,8 @@ def _copy_comments(db: duckdb.DuckDBPyConnection, tables: list[str]) -> None:
     described = db.execute(
         "select table_name, null, comment from duckdb_tables() where schema_name = 'marts' and comment is not null "
         "and database_name = current_database() "
+        "union all select view_name, null, comment from duckdb_views() where schema_name = 'marts' "
+        "and comment is not null and database_name = current_database() "
         "union all select table_name, column_name, comment from duckdb_columns() "
         "where schema_name = 'marts' and comment is not null and database_name = current_database()"
     ).fetchall()
