@@ -53,9 +53,7 @@ spread()
 def missing() -> str:
     if shutil.which("redis-server") is None:
         return "redis-server is not installed (apt-get install redis-server)"
-    probe = subprocess.run(
-        [PYTHON, "-c", "import airflow.providers.celery, redis, psycopg2, asyncpg"], capture_output=True
-    )
+    probe = subprocess.run([PYTHON, "-c", "import celery, redis, psycopg2, asyncpg"], capture_output=True)
     return (
         ""
         if probe.returncode == 0
@@ -187,28 +185,39 @@ def cluster(tmp_path: Path) -> Iterator[Cluster]:
         made.stop()
 
 
-def until(what: str, check: Any, seconds: float) -> None:
+def until(cluster: Cluster, what: str, check: Any, seconds: float) -> None:
     deadline = time.monotonic() + seconds
     while not check():
+        for name, process in cluster.processes.items():
+            if process.poll() is not None:
+                log = cluster.folder / f"{name}.log"
+                said = log.read_text()[-2000:] if log.exists() else ""
+                raise AssertionError(f"{name} ended with {process.returncode}: {said}")
         assert time.monotonic() < deadline, f"not within {seconds:.0f} s: {what}"
         time.sleep(1)
 
 
 def test_two_workers_share_and_a_killed_one_is_replaced(cluster: Cluster) -> None:
     out = cluster.folder / "out"
-    until("the DAG is known", lambda: "spread" in cluster.airflow("dags", "list", "--output", "plain"), 180)
+    until(
+        cluster,
+        "the DAG is known",
+        lambda: "spread" in cluster.airflow("dags", "list", "--output", "plain"),
+        180,
+    )
     cluster.airflow("dags", "unpause", "spread")
     cluster.airflow("dags", "trigger", "spread", "--run-id", "r1")
-    until("the slow task runs", lambda: (out / "started-0").exists(), 240)
+    until(cluster, "the slow task runs", lambda: (out / "started-0").exists(), 240)
     victim = (out / "started-0").read_text().split()[0]
     until(
+        cluster,
         "both workers have worked",
         lambda: len({p.read_text().split()[0] for p in out.glob("started-*")}) == 2,
         240,
     )
     (out / "killed").write_text(victim)
     cluster.kill(victim)
-    until("the run succeeds", lambda: cluster.state("r1") == "success", 400)
+    until(cluster, "the run succeeds", lambda: cluster.state("r1") == "success", 400)
     survivor = {"one": "two", "two": "one"}[victim]
     assert (out / "started-0").read_text().split() == [victim, survivor], "tried again by the other worker"
     assert (out / "done-0").read_text() == survivor

@@ -117,9 +117,9 @@ select
     cast(sum(impressions) as bigint) as impressions,
     cast(sum(clicks) as bigint) as clicks,
     cast(sum(video_completes) as bigint) as video_completes,
-    sum(spend_usd) as spend_usd,
-    sum(platform_conversions) as platform_conversions,
-    sum(platform_value_usd) as platform_value_usd,
+    cast(sum(spend_usd) as decimal(24, 6)) as spend_usd,
+    cast(sum(platform_conversions) as decimal(24, 6)) as platform_conversions,
+    cast(sum(platform_value_usd) as decimal(24, 6)) as platform_value_usd,
     max(delivered_at) as delivered_at
 from (
     select * from placed

@@ -114,9 +114,9 @@ select
     dma_id,
     cast(sum(impressions) as bigint) as impressions,
     cast(sum(clicks) as bigint) as clicks,
-    sum(spend_usd) as spend_usd,
-    sum(platform_conversions) as platform_conversions,
-    sum(platform_value_usd) as platform_value_usd,
+    cast(sum(spend_usd) as decimal(24, 6)) as spend_usd,
+    cast(sum(platform_conversions) as decimal(24, 6)) as platform_conversions,
+    cast(sum(platform_value_usd) as decimal(24, 6)) as platform_value_usd,
     max(delivered_at) as delivered_at
 from settled
 group by brand_id, date_day, platform, account_id, campaign_id, dma_id
