@@ -11,7 +11,7 @@ unexport PYTHONDONTWRITEBYTECODE
 export DO_NOT_TRACK := 1
 export DBT_SEND_ANONYMOUS_USAGE_STATS := false
 
-.PHONY: help demo test test-slow test-redshift test-browser test-e2e lint dashboard airflow api docs stop bench clean install bayes
+.PHONY: help audit demo test test-slow test-redshift test-browser test-e2e lint dashboard airflow api docs stop bench clean install bayes
 
 help: ## list the targets
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -68,6 +68,10 @@ test-browser: install ## the dashboard in a real Chromium (apt-get install chrom
 
 test-e2e: install ## the whole pipeline: kills, hostile files, second runs
 	$(BIN)/pytest tests/e2e -m e2e --durations=10
+
+audit: install ## known vulnerabilities of every locked package (asks PyPI)
+	@mkdir -p .data && $(BIN)/uv export --frozen --quiet --no-emit-project --all-groups --extra celery --extra aws > .data/requirements.txt
+	$(BIN)/uv tool run pip-audit --strict --require-hashes --disable-pip --requirement .data/requirements.txt
 
 bench: install ## speed and accuracy, side by side with peers where they install
 	$(BIN)/python -m benchmarks
