@@ -1,6 +1,6 @@
 """Coverage, false positives, width and power of the geo lift analysis over simulated panels.
 
-    python benchmarks/geolift_study.py [--panels 120] [--kinds textbook,additive] [--seed 1]
+    python benchmarks/geolift_study.py [--panels 60] [--published 400] [--kinds textbook,additive] [--seed 1]
 
 Every panel is analysed with its effect; the same panel without it follows exactly, because the test's own
 data enter the estimate only through the mean gap. "Published" are GeoLift's figures in the Recast study of
@@ -75,7 +75,12 @@ def score(draw: Draw, result: Lift) -> dict[str, float]:
 def main() -> None:
     """Run the study and write benchmarks/results/geolift_study.json."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--panels", type=int, default=120, help="panels of each kind")
+    parser.add_argument(
+        "--panels", type=int, default=60, help="panels of each kind without published figures"
+    )
+    parser.add_argument(
+        "--published", type=int, default=400, help="panels of each kind with published figures"
+    )
     parser.add_argument("--kinds", default=",".join(KINDS))
     parser.add_argument("--seed", type=int, default=1)
     args = parser.parse_args()
@@ -86,7 +91,7 @@ def main() -> None:
     print(head + f" {'power x':>7s} {'rmse pp':>7s} {'bias pp':>7s} {'contra':>6s}")
     for number, kind in enumerate(args.kinds.split(",")):
         rows = []
-        for i in range(args.panels):
+        for i in range(args.published if kind in PUBLISHED else args.panels):
             draw = KINDS[kind](np.random.default_rng([args.seed, number, i]), EFFECT)
             pre = draw[3]
             result = analyse(panel_of(draw), ["treated"], str(pre), str(len(draw[0]) - 1), Options())
@@ -113,6 +118,7 @@ def _summary(kind: str, rows: list[dict[str, float]]) -> dict[str, float | int |
         "coverage": mean("covered"),
         "false_positives": mean("false_positive"),
         "power": mean("found"),
+        "power_standard_error": float(np.sqrt(mean("found") * (1 - mean("found")) / len(rows))),
         "width": mean("width"),
         "width_over_geolift": None if width is None else mean("width") / width,
         "power_over_geolift": None if power is None else mean("found") / power,

@@ -1,7 +1,7 @@
 """Clusters of customers: scaling, K-means, the choice of k, and a Gaussian mixture beside it.
 
 Nothing here depends on the order of rows: customers are sorted by their values before anything random happens, and
-segments are numbered by size. A shuffled file gives the same segments.
+segments are numbered by size (or by a named feature). A shuffled file gives the same segments.
 """
 
 from __future__ import annotations
@@ -28,7 +28,10 @@ STABLE = (
 
 @dataclass(frozen=True)
 class Scaler:
-    """Min-max scaling: every feature on 0..1 by the range seen in fitting. Arrays of shape (features,)."""
+    """Affine scaling of every feature: ``low`` to 0 and ``high`` to 1. Arrays of shape (features,).
+
+    By range: the smallest and largest value seen in fitting. By spread: the mean and one standard deviation above it.
+    """
 
     low: np.ndarray
     high: np.ndarray
@@ -49,7 +52,7 @@ class Segmentation:
     Attributes:
         features: names, in order.
         scaler: from original to scaled units.
-        centroids: (k, features) in original units, largest segment first.
+        centroids: (k, features) in original units, in the order of their numbers.
         labels: (n,) segment number 1..k of every row given to :func:`segment`, in the caller's order.
         selection: one row a candidate k: k, inertia, silhouette, stability, elbow_distance, mixture_bic,
             mixture_silhouette, mixture_agreement, is_chosen.
@@ -187,12 +190,17 @@ def segment(
     k: int | None = None,
     seed: int = 0,
     select_on: int = 5000,
+    least_k: int = K_RANGE[0],
     most_k: int = K_RANGE[1],
+    scaling: str = "range",
+    rank_by: str | None = None,
 ) -> Segmentation:
     """Segment customers by ``features``; ``k=None`` chooses k by silhouette, elbow and stability.
 
-    Candidates from 2 to ``most_k`` are scored on at most ``select_on`` customers, taken evenly over the sorted ones; the
-    chosen k is fitted on all.
+    Candidates from ``least_k`` to ``most_k`` are scored on at most ``select_on`` customers, taken evenly over the sorted
+    ones; the chosen k is fitted on all. ``scaling`` is "range" (0..1) or "spread" (standard deviations, for features
+    with long tails). Segments are numbered by size, or from the highest centroid of ``rank_by`` down, which keeps the
+    numbers from one round to the next where sizes are nearly equal.
 
     Raises:
         InputError: features are not numeric, constant, or k is out of range.
@@ -216,10 +224,14 @@ def segment(
         )
     if most < 2:
         raise Refusal(f"only {distinct} distinct customers: there is nothing to cluster")
-    scaler = Scaler(low, high)
+    scaler = (
+        Scaler(low, high)
+        if scaling == "range"
+        else Scaler(values.mean(axis=0), values.mean(axis=0) + values.std(axis=0))
+    )
     order = np.lexsort(values.T[::-1])  # by value, so that the order of the file does not matter
     scaled = scaler.transform(values)[order]
-    candidates = sorted({*range(K_RANGE[0], most + 1), *([k] if k else [])})
+    candidates = sorted({*range(min(least_k, most), most + 1), *([k] if k else [])})
     table = select(scaled[:: -(-len(scaled) // select_on)], candidates, seed)
     if k is None:
         k, reason = choose(table)
@@ -227,16 +239,19 @@ def segment(
         reason = f"k={k}: as asked"
     table["is_chosen"] = table["k"] == k
     model = _fit_kmeans(scaled, k, seed)
-    centres, labels = _by_size(model.cluster_centers_, model.labels_)
+    centres, labels = _numbered(
+        model.cluster_centers_, model.labels_, None if rank_by is None else names.index(rank_by)
+    )
     back = np.empty(len(order), dtype=np.int64)
     back[order] = labels
     return Segmentation(names, scaler, scaler.inverse(centres), back + 1, table, reason)
 
 
-def _by_size(centres: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Renumber clusters: largest first, equal sizes by their centre."""
+def _numbered(centres: np.ndarray, labels: np.ndarray, by: int | None) -> tuple[np.ndarray, np.ndarray]:
+    """Renumber clusters: largest first (or highest centre in column ``by`` first), ties by their centre."""
     sizes = np.bincount(labels, minlength=len(centres))
-    order = sorted(range(len(centres)), key=lambda c: (-sizes[c], *centres[c].round(9)))
+    first = sizes if by is None else centres[:, by]
+    order = sorted(range(len(centres)), key=lambda c: (-first[c], *centres[c].round(9)))
     rank = np.empty(len(order), dtype=np.int64)
     rank[order] = np.arange(len(order))
     return centres[order], rank[labels]

@@ -10,7 +10,8 @@ import pandas as pd
 
 from modeling.errors import Refusal
 from modeling.runner import JobResult
-from modeling.segments.cluster import Segmentation, numeric, segment
+from modeling.segments.behaviour import CLUSTERED, TOLD, Prior, fit_priors, in_units, pooled, scores, telling
+from modeling.segments.cluster import Segmentation, segment
 from modeling.segments.drift import drift, migration
 from modeling.segments.geography import cluster_places
 from modeling.segments.gifting import gift_response
@@ -26,34 +27,10 @@ from modeling.segments.value import (
     summarise,
 )
 
-FEATURES = ("recency_days", "log_purchases", "log_basket", "discount_share", "amazon_share", "walmart_share")
+LEAST_SEGMENTS = 3  # two only say who buys more and who buys less
 MOST_SEGMENTS = 7
 VALUE_WEEKS = 52
 HOLD_OUT_WEEKS = 26
-
-
-def behaviour(months: pd.DataFrame) -> pd.DataFrame:
-    """Features of customers from ``feat_customer_month``: recency, frequency, basket, coupon depth, retailers.
-
-    Customers without a purchase in the window have the longest recency and zeros elsewhere.
-    """
-    bought = months["purchases"].to_numpy(float)
-    value = months["value_usd"].to_numpy(float)
-    some = np.maximum(bought, 1.0)
-    return pd.DataFrame(
-        {
-            "customer_key": months["customer_key"].to_numpy(),
-            "month_start_date": pd.to_datetime(months["month_start_date"]).to_numpy(),
-            "recency_days": months["recency_days"].to_numpy(float),
-            "log_purchases": np.log1p(bought),
-            "log_basket": np.log1p(value / some),
-            "discount_share": np.where(
-                value > 0, months["discount_usd"].to_numpy(float) / np.maximum(value, 1e-9), 0.0
-            ),
-            "amazon_share": months["amazon_purchases"].to_numpy(float) / some,
-            "walmart_share": months["walmart_purchases"].to_numpy(float) / some,
-        }
-    )
 
 
 def units(features: Mapping[str, pd.DataFrame]) -> list[str]:
@@ -62,59 +39,88 @@ def units(features: Mapping[str, pd.DataFrame]) -> list[str]:
 
 
 def fit(
-    features: Mapping[str, pd.DataFrame], unit: str, *, seed: int, upstream: Mapping[str, pd.DataFrame]
+    marts: Mapping[str, pd.DataFrame], unit: str, *, seed: int, upstream: Mapping[str, pd.DataFrame]
 ) -> JobResult:
-    """Segment the newest month's customers; assign every month by nearest centroid.
+    """Segment the newest month's customers by how they buy; assign every month by nearest centroid.
+
+    Segments are numbered from the most frequent buyers down. Retailers are told of a segment, and do not form it.
 
     Raises:
         Refusal: no customers with half a year of behaviour, or too few of them.
     """
-    months = features["feat_customer_month"]
+    months = marts["feat_customer_month"]
     if months.empty:
         raise Refusal("no customer has half a year of coupon behaviour yet")
-    table = behaviour(months).sort_values(["month_start_date", "customer_key"]).reset_index(drop=True)
-    newest = table["month_start_date"].max()
-    now = table[table["month_start_date"] == newest].reset_index(drop=True)
-    telling = [f for f in FEATURES if now[f].nunique() > 1]
-    if not telling:
-        raise Refusal("all customers behave alike: there is nothing to tell segments by")
-    fitted = segment(now, telling, seed=seed, select_on=2500, most_k=MOST_SEGMENTS)
-    table["segment_id"] = fitted.assign(table)
-    about = profiles(now, fitted)
+    months = months.assign(month_start_date=pd.to_datetime(months["month_start_date"]))
+    months = months.sort_values(["month_start_date", "customer_key"]).reset_index(drop=True)
+    newest = months["month_start_date"].max()
+    is_now = (months["month_start_date"] == newest).to_numpy()
+    fitted, priors = find_segments(months[is_now], seed)
+    score = scores(months, priors)
+    table = months[["customer_key", "month_start_date"]].assign(segment_id=fitted.assign(score))
+    seen = in_units(months[is_now], priors)
+    told = [f for f in (*CLUSTERED, *TOLD) if seen[f].nunique() > 1]
+    about = profiles(seen, fitted, told)
+    # Words compare customers, whose scores are drawn to the middle; figures are of whole segments and need no drawing.
+    about[told] = pooled(months[is_now], fitted.labels).loc[about["segment"], told].to_numpy()
+    everybody = pooled(months[is_now], np.ones(is_now.sum(), dtype=np.int64)).iloc[0]
     value, value_metrics = _values(
-        features["feat_customer_week"], table[table["month_start_date"] == newest], fitted.k
+        marts["feat_customer_week"], table[table["month_start_date"] == newest], fitted.k
     )
     outputs: dict[str, pd.DataFrame] = {
         "segment": about.rename(columns={"segment": "segment_id", "name": "segment_name"}).merge(
             value, on="segment_id"
         ),
-        "segment_profile": _long(about, fitted, now),
+        "segment_profile": _long(about, everybody, told),
         "segment_selection": fitted.selection,
-        "customer_segment": table[["customer_key", "month_start_date", "segment_id"]],
-        "segment_migration": migration(table[["customer_key", "month_start_date", "segment_id"]]),
+        "customer_segment": table,
+        "segment_migration": migration(table),
         "segment_drift": drift(table, fitted.k),
     }
-    metrics: dict[str, Any] = {"k": fitted.k, "reason": fitted.reason, "customers": len(now), **value_metrics}
+    metrics: dict[str, Any] = {"k": fitted.k, "reason": fitted.reason, "customers": int(is_now.sum()), "features": list(fitted.features), "reliability": {n: round(p.reliability, 3) for n, p in priors.items()}, **value_metrics}  # fmt: skip
     try:
-        geography = cluster_places(features["feat_geo_cluster_week"], seed=seed)
+        geography = cluster_places(marts["feat_geo_cluster_week"], seed=seed)
         outputs |= {"geo_cluster": geography.clusters, "geo_cluster_score": geography.scores}
         metrics["geography"] = geography.reason
     except Refusal as refusal:
         outputs |= {t: pd.DataFrame(columns=list(OUTPUTS[t])) for t in ("geo_cluster", "geo_cluster_score")}
         metrics["geography"] = f"not supported: {refusal}"
-    outputs["gift_response"] = gift_response(features["fct_gift_expenditure"], features["fct_gift_order"])
+    outputs["gift_response"] = gift_response(marts["fct_gift_expenditure"], marts["fct_gift_order"])
     outputs = {name: frame[list(OUTPUTS[name])] for name, frame in outputs.items()}
     window = (table["month_start_date"].min().date(), newest.date())
     return JobResult(outputs=outputs, metrics=metrics, window=window, message=fitted.reason)
 
 
-def _long(about: pd.DataFrame, fitted: Segmentation, now: pd.DataFrame) -> pd.DataFrame:
-    mean = dict(zip(fitted.features, numeric(now, fitted.features).mean(axis=0), strict=True))
+def find_segments(now: pd.DataFrame, seed: int) -> tuple[Segmentation, dict[str, Prior]]:
+    """Segments of the customers of one month of ``feat_customer_month``, and the priors that their scores stand on.
+
+    Raises:
+        Refusal: too few customers, or none that differ by more than chance.
+    """
+    priors = fit_priors(now)
+    score = scores(now, priors)
+    features = [f for f in telling(priors) if score[f].nunique() > 1]
+    if not features:
+        raise Refusal("customers differ by no more than chance: there is nothing to tell segments by")
+    fitted = segment(
+        score,
+        features,
+        seed=seed,
+        select_on=2500,
+        least_k=LEAST_SEGMENTS,
+        most_k=MOST_SEGMENTS,
+        scaling="spread",
+        rank_by="purchase_rate" if "purchase_rate" in features else None,
+    )
+    return fitted, priors
+
+
+def _long(about: pd.DataFrame, everybody: pd.Series, told: list[str]) -> pd.DataFrame:
     return pd.DataFrame(
         [
-            {"segment_id": row["segment"], "feature": f, "centroid": row[f], "overall_mean": mean[f]}
+            {"segment_id": row["segment"], "feature": f, "centroid": row[f], "overall_mean": everybody[f]}
             for row in about.to_dict("records")
-            for f in fitted.features
+            for f in told
         ]
     )
 

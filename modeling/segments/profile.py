@@ -39,19 +39,23 @@ def describe(distances: Sequence[float], features: Sequence[str], share: float) 
     return name, sentence + "."
 
 
-def profiles(frame: pd.DataFrame, fitted: Segmentation) -> pd.DataFrame:
+def profiles(
+    frame: pd.DataFrame, fitted: Segmentation, features: Sequence[str] | None = None
+) -> pd.DataFrame:
     """One row a segment: segment, name, description, customers, share, then each feature's centroid.
 
-    Centroids are the means of the segment's customers in original units; names are made unique by number.
+    Centroids are the means of the segment's customers in original units; names are made unique by number. ``features``
+    are the columns to tell of, where they are not those that the segments were found by.
     """
-    values = numeric(frame, fitted.features)
+    features = fitted.features if features is None else tuple(features)
+    values = numeric(frame, features)
     mean, spread = values.mean(axis=0), values.std(axis=0)
     rows = []
     for number in range(1, fitted.k + 1):
         mine = values[fitted.labels == number]
         share = len(mine) / len(values)
-        centre = mine.mean(axis=0) if len(mine) else fitted.centroids[number - 1]
-        name, sentence = describe(((centre - mean) / spread).tolist(), fitted.features, share)
+        centre = mine.mean(axis=0) if len(mine) else mean
+        name, sentence = describe(((centre - mean) / spread).tolist(), features, share)
         rows.append(
             {
                 "segment": number,
@@ -59,7 +63,7 @@ def profiles(frame: pd.DataFrame, fitted: Segmentation) -> pd.DataFrame:
                 "description": sentence,
                 "customers": len(mine),
                 "share": share,
-                **dict(zip(fitted.features, centre, strict=True)),
+                **dict(zip(features, centre, strict=True)),
             }
         )
     table = pd.DataFrame(rows)

@@ -233,19 +233,21 @@ def test_client_value_needs_months() -> None:
 
 @pytest.fixture(scope="module")
 def marts() -> dict[str, pd.DataFrame]:
-    """Small feature marts with two kinds of customers in forty places."""
+    """Small feature marts with three kinds of customers in forty places."""
     rng = np.random.default_rng(0)
     count, dmas = 900, np.array([f"{500 + i}" for i in range(40)])
     keys = np.array([f"k{i:04d}" for i in range(count)])
-    kind = np.arange(count) % 2
+    kind = np.arange(count) % 3
+    bought = np.array([24, 9, 2])[kind] + rng.integers(0, 3, count)
     months = pd.date_range("2026-01-01", periods=6, freq="MS")
     rows = [
         pd.DataFrame(
             {
-                "brand_id": "b", "customer_key": keys, "month_start_date": m, "dma_id": dmas[np.arange(count) // 2 % 40],
-                "tenure_days": 400, "recency_days": np.where(kind == 0, 5, 60) + rng.integers(0, 20, count),
-                "purchases": np.where(kind == 0, 8, 2) + rng.integers(0, 2, count), "clips": 0, "discount_usd": 4.0,
-                "value_usd": np.where(kind == 0, 200.0, 30.0) + rng.normal(0, 5, count), "amazon_purchases": 0, "walmart_purchases": 0,
+                "brand_id": "b", "customer_key": keys, "month_start_date": m, "dma_id": dmas[np.arange(count) // 3 % 40],
+                "observed_days": 364, "recency_days": np.array([5, 20, 60])[kind] + rng.integers(0, 20, count),
+                "purchases": bought, "recent_purchases": bought // 4, "clips": bought, "discount_usd": 1.5 * bought,
+                "value_usd": bought * (np.array([40.0, 25.0, 12.0])[kind] + rng.normal(0, 1, count)),
+                "amazon_purchases": 0, "walmart_purchases": 0, "mails": 20, "opens": np.array([12, 6, 1])[kind],
             }
         )
         for m in months
@@ -258,7 +260,7 @@ def marts() -> dict[str, pd.DataFrame]:
             "kind": np.repeat(kind, 25),
         }
     )
-    week["purchases"] = rng.poisson(np.where(week["kind"] == 0, 0.4, 0.1))
+    week["purchases"] = rng.poisson(np.array([0.4, 0.2, 0.1])[week["kind"]])
     week["mails"] = rng.integers(0, 2, len(week))
     week["value_usd"] = 20.0 * week["purchases"]
     grid = pd.MultiIndex.from_product(
@@ -292,9 +294,9 @@ def marts() -> dict[str, pd.DataFrame]:
 def test_jobs_give_their_declared_tables(marts: dict[str, pd.DataFrame]) -> None:
     first = segments_job.fit(marts, "all", seed=1, upstream={})
     assert {t: list(f.columns) for t, f in first.outputs.items()} == {t: list(c) for t, c in OUTPUTS.items()}
-    assert first.metrics["k"] == 2
-    kinds = first.outputs["customer_segment"].assign(kind=lambda f: f["customer_key"].str[1:].astype(int) % 2)
-    assert kinds.groupby("kind")["segment_id"].nunique().eq(1).all()
+    assert first.metrics["k"] >= 3
+    kinds = first.outputs["customer_segment"].assign(kind=lambda f: f["customer_key"].str[1:].astype(int) % 3)
+    assert kinds.groupby("segment_id")["kind"].nunique().eq(1).all()
     assert first.metrics["geography"].startswith("not supported")
     second = response_job.fit(marts, "all", seed=1, upstream=first.outputs)
     assert {t: list(f.columns) for t, f in second.outputs.items()} == {

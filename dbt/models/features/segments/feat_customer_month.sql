@@ -1,6 +1,9 @@
-{# What a customer did in the 26 weeks before each month, from the first month with that much history on. Nothing of the month itself or
-   later enters, so that a segment is known before the behaviour that it is to explain. #}
-{% set window_days = 182 %}
+{# What a customer did in the 52 weeks before each month, from the first month with 26 weeks of history on. Nothing of the month itself or
+   later enters, so that a segment is known before the behaviour that it is to explain. A year, because coupon purchases are few: half a
+   year tells much less about who a customer is. The days that were really seen are in observed_days, so that counts become rates. #}
+{% set window_days = 364 %}
+{% set least_days = 182 %}
+{% set recent_days = 91 %}
 with purchases as (
     select
         brand_id,
@@ -40,12 +43,13 @@ span as (
 months as (
     select
         span.brand_id,
-        calendar.date_day as month_start_date
+        calendar.date_day as month_start_date,
+        {{ days_between('span.first_day', 'calendar.date_day') }} as history_days
     from span
     inner join {{ ref('dim_calendar') }} as calendar
         on
             calendar.date_day <= span.last_day
-            and calendar.date_day >= span.first_day + {{ window_days }}
+            and calendar.date_day >= span.first_day + {{ least_days }}
     where extract(day from calendar.date_day) = 1
 ),
 
@@ -55,7 +59,8 @@ members as (
         customer.person_key,
         months.month_start_date,
         coalesce(zip.dma_id, '999') as dma_id,
-        {{ days_between('customer.created_date', 'months.month_start_date') }} as tenure_days
+        {{ days_between('customer.created_date', 'months.month_start_date') }} as tenure_days,
+        months.history_days
     from {{ ref('stg_crm__customer') }} as customer
     inner join months
         on
@@ -75,6 +80,8 @@ bought as (
         months.month_start_date,
         max(case when purchases.event_type = 'redeem' then purchases.date_day end) as last_day,
         sum(case when purchases.event_type = 'redeem' then 1 else 0 end) as purchases,
+        sum(case when purchases.event_type = 'redeem' and purchases.date_day >= months.month_start_date - {{ recent_days }} then 1 else 0 end)
+            as recent_purchases,
         sum(case when purchases.event_type = 'clip' then 1 else 0 end) as clips,
         sum(case when purchases.event_type = 'redeem' then purchases.basket_value_usd else 0 end) as value_usd,
         sum(case when purchases.event_type = 'redeem' then purchases.discount_usd else 0 end) as discount_usd,
@@ -113,8 +120,14 @@ select
     cast(members.month_start_date as date) as month_start_date,
     members.dma_id,
     members.tenure_days,
+    case
+        when members.tenure_days < members.history_days and members.tenure_days < {{ window_days }} then members.tenure_days
+        when members.history_days < {{ window_days }} then members.history_days
+        else {{ window_days }}
+    end as observed_days,
     coalesce({{ days_between('bought.last_day', 'members.month_start_date') }}, {{ window_days }}) as recency_days,
     cast(coalesce(bought.purchases, 0) as bigint) as purchases,
+    cast(coalesce(bought.recent_purchases, 0) as bigint) as recent_purchases,
     cast(coalesce(bought.clips, 0) as bigint) as clips,
     {{ money('coalesce(bought.value_usd, 0)') }} as value_usd,
     {{ money('coalesce(bought.discount_usd, 0)') }} as discount_usd,
