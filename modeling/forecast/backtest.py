@@ -126,7 +126,7 @@ def _stride(cutoffs: list[int], panel: Panel) -> int:
 def _run_slow(slow: Mapping[str, Sequence[int]], view: View, out: Array, failures: dict[str, str]) -> None:
     """Fit Prophet or SARIMAX to the named rows; the other rows stay NaN."""
     for m, (name, rows) in enumerate(slow.items()):
-        part = View(view.panel.take(list(rows)), view.country, view.seed)
+        part = View(view.panel.take(list(rows)), view.country, view.seed, view.memory)
         values = np.full((1, len(rows), view.panel.horizon), np.nan)
         _run([name], SLOW, part, values, failures)
         out[m, list(rows)] = values[0]

@@ -55,13 +55,16 @@ def choose(back: Backtest, level: Array, seed: int) -> Choice:
     value = 1.0 / np.maximum(level, 1e-12) ** 0.5
     recency: Array = np.power(0.85, np.arange(origins)[::-1]).astype(np.float64)
     loss = _losses(back)
+    pools = {
+        left_out: _pool(back, loss, value, recency, left_out, seed)
+        for left_out in (None, *(range(origins) if origins > 1 else ()))
+    }
+
+    def without(origin: int | None, eta: float) -> Array:
+        return _tilted(back, loss, value, pools[origin], origin, eta)
+
     scored = {
-        eta: np.stack(
-            [
-                _apply(back.forecast[:, o], _weights(back, loss, value, recency, o, eta, seed)[0])
-                for o in range(origins)
-            ]
-        )
+        eta: np.stack([_apply(back.forecast[:, o], without(o, eta)) for o in range(origins)])
         if origins > 1
         else None
         for eta in TILTS
@@ -70,7 +73,7 @@ def choose(back: Backtest, level: Array, seed: int) -> Choice:
     if origins >= 3 and count > 1:
         costs = {eta: _cost(back, f, value, recency) for eta, f in scored.items() if f is not None}
         tilt = min(costs, key=lambda eta: (round(costs[eta] / max(costs[0.0], 1e-12), 3), eta))
-    weights, pool = _weights(back, loss, value, recency, None, tilt, seed)
+    weights, pool = without(None, tilt), pools[None].weights
     out = scored[tilt]
     if out is None:
         out = np.stack([_apply(back.forecast[:, o], weights) for o in range(origins)])
@@ -93,10 +96,23 @@ def _losses(back: Backtest) -> Array:
     return np.where(spoken & (size > 0), error / np.maximum(size, 1), np.nan)
 
 
-def _weights(
-    back: Backtest, loss: Array, value: Array, recency: Array, left_out: int | None, tilt: float, seed: int
-) -> tuple[Array, Array]:
-    origins = [o for o in range(len(back.cutoffs)) if o != left_out] or [0]
+@dataclass(frozen=True)
+class _Pool:
+    """Weights (M,) over all series: the fitted ones, and those by rank of loss that they are drawn towards."""
+
+    weights: Array
+    prior: Array
+    fallback: bool
+
+
+def _others(back: Backtest, left_out: int | None) -> list[int]:
+    return [o for o in range(len(back.cutoffs)) if o != left_out] or [0]
+
+
+def _pool(
+    back: Backtest, loss: Array, value: Array, recency: Array, left_out: int | None, seed: int
+) -> _Pool:
+    origins = _others(back, left_out)
     part = loss[:, origins] * value[None, None, :]
     r = recency[origins]
     relative = np.nansum(np.nan_to_num(part) * r[None, :, None], axis=(1, 2)) / np.maximum(
@@ -110,19 +126,27 @@ def _weights(
         speaks &= finite.mean(axis=1) >= 0.5
     usable = np.isfinite(part).any(axis=(1, 2)) & speaks
     if not usable.any():
-        usable = speaks
-        flat = usable / max(usable.sum(), 1)
-        return np.tile(flat, (len(value), 1)), flat
+        flat = speaks / max(speaks.sum(), 1)
+        return _Pool(flat, flat, fallback=True)
     best = relative[usable].min()
     prior = np.where(usable, np.exp(-8.0 * np.log(np.maximum(relative, 1e-12) / max(best, 1e-12))), 0.0)
     prior /= prior.sum()
     fitted = _gradient(back, value, recency, origins, prior, seed)
     strength = len(origins) * min(len(value), 40) / 40.0
-    pool = (strength * fitted + prior) / (strength + 1.0)
-    weights = np.tile(pool, (len(value), 1))
+    return _Pool((strength * fitted + prior) / (strength + 1.0), prior, fallback=False)
+
+
+def _tilted(
+    back: Backtest, loss: Array, value: Array, pool: _Pool, left_out: int | None, tilt: float
+) -> Array:
+    """(S, M) weights of the series: the pool's, tilted by their own losses at the origins not left out."""
+    weights = np.tile(pool.weights, (len(value), 1))
+    if pool.fallback:
+        return weights
+    origins = _others(back, left_out)
     if tilt > 0 and len(origins) > 1:
-        base = 0.85 * pool + 0.15 * prior
-        own = _mean(part, 1)
+        base = 0.85 * pool.weights + 0.15 * pool.prior
+        own = _mean(loss[:, origins] * value[None, None, :], 1)
         typical = np.maximum(_mean(own, 0)[None], 1e-12)
         log_own = np.log(np.maximum(own, 1e-3 * typical) / typical)
         shared = _mean(log_own, 1)[:, None]
@@ -131,7 +155,7 @@ def _weights(
         weights = base[None, :] * np.exp(np.clip(moved.T, -4.0, 4.0))
     weights = np.where(np.isfinite(back.final).all(axis=2).T, weights, 0.0)
     total = weights.sum(axis=1, keepdims=True)
-    return np.where(total > 0, weights / np.maximum(total, 1e-12), 1.0 / weights.shape[1]), pool
+    return np.asarray(np.where(total > 0, weights / np.maximum(total, 1e-12), 1.0 / weights.shape[1]))
 
 
 def _mean(values: Array, axis: int) -> Array:

@@ -27,6 +27,8 @@ from modeling.forecast.panel import MIN_BORROWED, MIN_HISTORY, Array, Mask, Pane
 from modeling.runner import JobResult
 
 HORIZON = 13
+#: Backtest origins, a quarter apart in two years of history.
+ORIGINS = 4
 NATION = "nation"
 MEDIA = ("video_usd", "social_usd", "search_usd", "crm_usd")
 #: Candidates for the product split: all that need no trees.
@@ -96,10 +98,11 @@ def _panel(
     exog: Array,
     labels: list[str],
     cut: Mask | None = None,
+    assumed: tuple[int, ...] = (),
 ) -> Panel:
     closed = np.zeros((len(names), len(grid)), dtype=bool)
     censored = np.zeros(y.shape, dtype=bool) if cut is None else cut & np.isfinite(y)
-    return Panel(names, grid, y, exog, labels, closed, censored, "W", HORIZON)
+    return Panel(names, grid, y, exog, labels, closed, censored, "W", HORIZON, assumed=assumed)
 
 
 def _promotions(
@@ -166,15 +169,17 @@ def _retailer(
     depth = _depth(products, lifted)
     media = _media(features, dmas, grid, (*MEDIA, f"rmn_{retailer}_usd"))
     labels = ["discount", *MEDIA, "rmn_usd"]
-    panel = _panel(dmas, grid, total, np.concatenate([depth[:, :, None], media], axis=2), labels)
+    unplanned = tuple(range(1, len(labels)))
+    regressors = np.concatenate([depth[:, :, None], media], axis=2)
+    panel = _panel(dmas, grid, total, regressors, labels, assumed=unplanned)
     keys = pd.DataFrame({"dma": dmas}, index=dmas)
     tree = build_tree(dmas, keys, ["dma"])
-    top = _panel(["total"], grid, total.sum(axis=0, keepdims=True), _weighted(panel.exog, total), labels)
+    top = _panel(["total"], grid, total.sum(axis=0, keepdims=True), _weighted(regressors, total), labels)
     full = _stack(top, panel) if len(dmas) > 1 else panel
-    result = forecast_panel(full, seed=seed, origins=6)
+    result = forecast_panel(full, seed=seed, origins=ORIGINS)
     if len(dmas) > 1:
         _reconcile(result, tree)
-    split = forecast_panel(products, seed=seed, models=SPLIT, origins=4)
+    split = forecast_panel(products, seed=seed, models=SPLIT, origins=ORIGINS)
     outputs = _write(result, split, retailer, dma_of, features, seed)
     metrics = _metrics(result)
     metrics["lifted_units"] = float(np.nansum(lifted - np.nan_to_num(products.y)))
@@ -194,6 +199,7 @@ def _stack(top: Panel, bottom: Panel) -> Panel:
         np.concatenate([top.censored, bottom.censored]),
         bottom.freq,
         bottom.horizon,
+        assumed=bottom.assumed,
     )
 
 
@@ -233,12 +239,13 @@ def _nation(
     media = _media(features, dmas, grid, (*MEDIA, "rmn_amazon_usd", "rmn_walmart_usd", "rmn_target_usd"))
     none = np.zeros(len(grid))
     discounts = np.stack([[depth.get(dma, none) for dma in dmas] for depth in depths], axis=2)
+    unplanned = tuple(range(media.shape[2]))
     media = np.concatenate([media, discounts], axis=2)
     labels = [f"x{k}" for k in range(media.shape[2])]
-    panel = _panel(dmas, grid, y, media, labels)
+    panel = _panel(dmas, grid, y, media, labels, assumed=unplanned)
     top = _panel(["total"], grid, y.sum(axis=0, keepdims=True), _weighted(media, y), labels)
     slow = {"prophet": [0], "sarimax": [0]}
-    result = forecast_panel(_stack(top, panel), seed=seed, slow=slow, origins=6)
+    result = forecast_panel(_stack(top, panel), seed=seed, slow=slow, origins=ORIGINS)
     table = _forecast_rows(result, "all", {"total": ("000", "nation")}, "dma")
     empty = pd.DataFrame(columns=["dma_id"])
     return {

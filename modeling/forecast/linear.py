@@ -100,23 +100,25 @@ def fit_design(design: Design, g: Array, use: Mask, season: int) -> tuple[Fit, F
     zero = np.zeros((count, len(prior)))
     ones = np.ones_like(zero)
     no_ar = np.zeros((count, 1))
-    first, _, noise = _solve(design, z, use, no_ar, (1,), zero, ones * prior**2, np.full(count, 0.5))
+    wide = (zero, ones * prior**2)
+    (first,), _, (noise,) = _solve(design, z, use, no_ar, (1,), [wide], np.full(count, 0.5), passes=2)
     resid = _residuals(design, z, use, first)
     lags = _lags(length, season)
     ar = yule_walker(resid, use, lags)
-    beta, variance, noise = _solve(design, z, use, ar, lags, zero, ones * prior**2, noise, previous=first)
+    (beta,), variance, (noise,) = _solve(
+        design, z, use, ar, lags, [wide], noise, previous=first, with_variance=True
+    )
     pool, between = _pool(beta, variance, prior, design.groups)
     free = np.array([name not in OWN for name in design.groups])
-    fits = []
+    priors = []
     for pooling in (1.0, POOLED):
-        if count > 1 or pooling != 1.0:
-            spread_between = np.where(free, np.maximum(between * pooling**2, 1e-6), prior**2)
-            centre = np.where(free, pool, 0.0) * ones
-            own, _, left = _solve(
-                design, z, use, ar, lags, centre, spread_between * ones, noise, previous=beta
-            )
-        else:
-            own, left = beta, noise
+        spread_between = np.where(free, np.maximum(between * pooling**2, 1e-6), prior**2)
+        priors.append((np.where(free, pool, 0.0) * ones, spread_between * ones))
+    drawn, _, left = _solve(design, z, use, ar, lags, priors, noise, previous=beta)
+    if count == 1:  # nothing to be drawn towards
+        drawn[0], left[0] = beta, noise
+    fits = []
+    for own, sigma2 in zip(drawn, left, strict=True):
         resid = _residuals(design, z, use, own)
         fits.append(
             Fit(
@@ -125,7 +127,7 @@ def fit_design(design: Design, g: Array, use: Mask, season: int) -> tuple[Fit, F
                 yule_walker(resid, use, lags),
                 lags,
                 resid * spread[:, None],
-                np.sqrt(left) * spread,
+                np.sqrt(sigma2) * spread,
                 tuple(design.groups),
             )
         )
@@ -183,17 +185,28 @@ def _solve(
     use: Mask,
     ar: Array,
     lags: tuple[int, ...],
-    mean: Array,
-    var: Array,
+    priors: list[tuple[Array, Array]],
     noise: Array,
     *,
     previous: Array | None = None,
-) -> tuple[Array, Array, Array]:
-    """Posterior mean (S, Q) and variance (S, Q) of the coefficients, and the innovation variance (S,)."""
+    passes: int = 1,
+    with_variance: bool = False,
+) -> tuple[list[Array], Array, list[Array]]:
+    """Posterior means (S, Q) and innovation variances (S,) under each prior, and the variance under the last.
+
+    The prewhitened moments are the dear part and serve all priors.
+
+    Args:
+        priors: (mean, variance) of the coefficients, each (S, Q).
+        noise: (S,) innovation variance to start from.
+        previous: (S, Q) coefficients whose errors say which observations are outliers.
+        passes: how often the innovation variance is estimated anew.
+        with_variance: also give the posterior variance (zeros otherwise).
+    """
     count, length = z.shape
-    beta = np.zeros_like(mean)
-    variance = np.zeros_like(mean)
-    sigma2 = np.zeros(count)
+    beta = [np.zeros_like(mean) for mean, _ in priors]
+    sigma2 = [np.zeros(count) for _ in priors]
+    variance = np.zeros_like(priors[-1][0])
     for lo in range(0, count, CHUNK):
         hi = min(lo + CHUNK, count)
         x = design.rows(lo, hi, length)
@@ -201,24 +214,25 @@ def _solve(
         target = np.where(w, z[lo:hi], 0.0)
         weight = w.astype(float)
         if previous is not None:  # an unobserved period counts as its fitted value in its neighbours' lags
-            target = np.where(w, target, (x @ previous[lo:hi][:, :, None])[:, :, 0])
-            error = target - (x @ previous[lo:hi][:, :, None])[:, :, 0]
-            weight = weight * _huber(_whiten(error, ar[lo:hi], lags), w)
+            fitted = (x @ previous[lo:hi][:, :, None])[:, :, 0]
+            target = np.where(w, target, fitted)
+            weight = weight * _huber(_whiten(target - fitted, ar[lo:hi], lags), w)
         xw, yw = _whiten(x, ar[lo:hi], lags), _whiten(target, ar[lo:hi], lags)
         xt = np.swapaxes(xw * weight[:, :, None], 1, 2)
         gram, moment = xt @ xw, (xt @ yw[:, :, None])[:, :, 0]
-        s2 = noise[lo:hi]
-        for _ in range(2):
-            precision = gram / s2[:, None, None]
-            idx = np.arange(gram.shape[1])
-            precision[:, idx, idx] += 1.0 / var[lo:hi]
-            right = moment / s2[:, None] + mean[lo:hi] / var[lo:hi]
-            inverse = np.linalg.inv(precision)
-            b = (inverse @ right[:, :, None])[:, :, 0]
-            error = (yw - (xw @ b[:, :, None])[:, :, 0]) ** 2 * weight
-            n = weight.sum(axis=1)
-            s2 = np.clip((error.sum(axis=1) + 0.5) / (n + 2.0), 1e-4, 4.0)
-        beta[lo:hi], variance[lo:hi], sigma2[lo:hi] = b, inverse[:, idx, idx], s2
+        n, idx = weight.sum(axis=1), np.arange(gram.shape[1])
+        for k, (mean, var) in enumerate(priors):
+            s2 = noise[lo:hi]
+            for _ in range(passes):
+                precision = gram / s2[:, None, None]
+                precision[:, idx, idx] += 1.0 / var[lo:hi]
+                right = moment / s2[:, None] + mean[lo:hi] / var[lo:hi]
+                b = np.linalg.solve(precision, right[:, :, None])[:, :, 0]
+                error = (yw - (xw @ b[:, :, None])[:, :, 0]) ** 2 * weight
+                s2 = np.clip((error.sum(axis=1) + 0.5) / (n + 2.0), 1e-4, 4.0)
+            beta[k][lo:hi], sigma2[k][lo:hi] = b, s2
+            if with_variance:
+                variance[lo:hi] = np.linalg.inv(precision)[:, idx, idx]
     return beta, variance, sigma2
 
 

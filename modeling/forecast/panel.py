@@ -22,6 +22,8 @@ YEAR = {"D": 364, "W": 52}
 #: Least observations: of the longest series of a file, and of a series that borrows from its sisters.
 MIN_HISTORY = {"D": 28, "W": 26}
 MIN_BORROWED = 3
+#: Periods whose mean stands for the future of a regressor without a plan.
+ASSUMED_FROM = {"D": 28, "W": 4}
 #: Above this share of empty cells inside a series' own span, its history is not a history.
 MAX_MISSING = 0.5
 MAX_LEVELS = 12
@@ -43,6 +45,7 @@ class Panel:
         freq: "D" or "W".
         horizon: H.
         notes: what was done to the data, one line each, for the reader of the result.
+        assumed: columns of ``exog`` of which nobody knows the future: an origin sees their recent mean instead.
     """
 
     names: list[str]
@@ -55,6 +58,7 @@ class Panel:
     freq: str
     horizon: int
     notes: list[str] = field(default_factory=list)
+    assumed: tuple[int, ...] = ()
 
     @property
     def length(self) -> int:
@@ -69,11 +73,16 @@ class Panel:
     def until(self, cutoff: int, horizon: int) -> Panel:
         """The panel as it stood after ``cutoff`` periods, with ``horizon`` periods to forecast."""
         end = cutoff + horizon
+        exog = self.exog[:, :end]
+        if self.assumed:
+            exog = exog.copy()
+            recent = exog[:, max(0, cutoff - ASSUMED_FROM[self.freq]) : cutoff][:, :, self.assumed]
+            exog[:, cutoff:, self.assumed] = recent.mean(axis=1, keepdims=True)
         return replace(
             self,
             dates=self.dates[:end],
             y=self.y[:, :cutoff],
-            exog=self.exog[:, :end],
+            exog=exog,
             closed=self.closed[:, :end],
             censored=self.censored[:, :cutoff],
             horizon=horizon,

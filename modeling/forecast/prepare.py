@@ -26,10 +26,12 @@ class Memory:
 
     Attributes:
         models: periods known at the fit -> fitted trees.
-        stride: how many periods old such a model may be when it is used again.
+        starts: model and series -> parameters of an earlier origin to start a search from.
+        stride: how many periods old boosted trees may be when they are used again.
     """
 
     models: dict[int, Any] = field(default_factory=dict)
+    starts: dict[str, Array] = field(default_factory=dict)
     stride: int = 0
 
 
@@ -40,7 +42,7 @@ class View:
     Attributes:
         panel: history (S, T) and regressors (S, T + H).
         country: whose public holidays count.
-        memory: per-run store for estimates that are kept across origins (boosted trees).
+        memory: per-run store for estimates that are kept across origins.
     """
 
     panel: Panel

@@ -15,7 +15,7 @@ from modeling.forecast.panel import Array
 from modeling.forecast.prepare import View
 
 ROWS_PER_SERIES = 500
-ROWS = (6_000, 60_000)
+ROWS = {"D": (6_000, 60_000), "W": (6_000, 24_000)}
 Index = npt.NDArray[np.int64]
 
 
@@ -44,7 +44,7 @@ def _model(view: View, features: _Features, width: int) -> HistGradientBoostingR
             return fitted[age]
     rng = np.random.default_rng([view.seed, panel.length])
     count, length, horizon = len(panel.names), panel.length, panel.horizon
-    wanted = int(np.clip(ROWS_PER_SERIES * count, *ROWS))
+    wanted = int(np.clip(ROWS_PER_SERIES * count, *ROWS[panel.freq]))
     first = min(features.window * 2, length // 3)
     oldest: int = max(first, length - int(3.2 * view.year))
     # recent and large series count more: by drawing them more often, since weights make binning slow

@@ -13,7 +13,10 @@ from modeling.forecast.prepare import View
 
 
 def prophet(view: View) -> Array:
-    """Prophet (Taylor and Letham 2018) with the country's holidays and the panel's regressors."""
+    """Prophet (Taylor and Letham 2018) with the country's holidays and the panel's regressors.
+
+    Holidays are given by period: on weekly data Prophet itself matches only those that fall on the first day.
+    """
     from prophet import Prophet
 
     for name in ("prophet", "cmdstanpy"):
@@ -21,6 +24,9 @@ def prophet(view: View) -> Array:
     panel, length = view.panel, view.panel.length
     out = np.full((len(panel.names), panel.horizon), np.nan)
     columns = [f"x{k}" for k in range(view.exog.shape[2])]
+    flags, names = calendars.event_matrix(panel.dates, length, view.country, panel.freq)
+    periods, events = np.nonzero(flags)
+    feasts = pd.DataFrame({"ds": panel.dates[periods], "holiday": [names[k] for k in events]})
     for s in range(len(panel.names)):
         use = view.use[s]
         if use.sum() < 2 * view.season and use.sum() < 30:
@@ -32,9 +38,9 @@ def prophet(view: View) -> Array:
             daily_seasonality=False,
             yearly_seasonality=bool(view.yearly),
             uncertainty_samples=0,
+            holidays=feasts if view.country and len(feasts) else None,
+            holidays_prior_scale=10.0 if panel.freq == "D" else 0.1,
         )
-        if view.country:
-            model.add_country_holidays(view.country)
         for column in columns:
             model.add_regressor(column, standardize=False)
         model.fit(table[table["y"].notna()], seed=view.seed + 1)
@@ -46,7 +52,8 @@ def prophet(view: View) -> Array:
 def sarimax(view: View) -> Array:
     """SARIMAX(1, 0, 1) with a weekly seasonal AR(1) on daily data; waves, weekdays and regressors as exog.
 
-    Yearly season enters as waves (K = 3), since seasonal states of 52 or 364 periods cost minutes.
+    Yearly season enters as waves (K = 3), since seasonal states of 52 or 364 periods cost minutes. The search
+    starts from the parameters of the origin before.
     """
     from statsmodels.tsa.statespace.sarimax import SARIMAX
 
@@ -73,7 +80,10 @@ def sarimax(view: View) -> Array:
             enforce_invertibility=False,
             concentrate_scale=True,
         )
-        fitted = model.fit(disp=0, maxiter=40, method="lbfgs", warn_convergence=False)
+        key = f"sarimax {panel.names[s]}"
+        start = view.memory.starts.get(key)
+        fitted = model.fit(start, disp=0, maxiter=40, method="lbfgs", warn_convergence=False)
+        view.memory.starts[key] = fitted.params
         path = fitted.forecast(panel.horizon, exog=None if x is None else x[length:])
         out[s] = view.back(np.tile(np.asarray(path), (len(panel.names), 1)))[s]
     return out
