@@ -61,7 +61,7 @@ def origins(length: int, horizon: int, freq: str, wanted: int | None = None) -> 
     found = [last - k * step for k in range(wanted) if last - k * step >= max(floor, 8)]
     season_back = length - year
     if season_back >= 1.2 * year and all(abs(season_back - c) > horizon // 2 for c in found):
-        found.append(season_back)
+        found = [*found[: max(wanted - 1, 1)], season_back]
     return sorted(found)
 
 
