@@ -78,6 +78,46 @@ def test_score_vanishes_at_the_fit_and_agrees_with_numbers() -> None:
     )
 
 
+def test_information_of_places_adds_up_to_what_profiling_leaves() -> None:
+    """The oracle is the Schur complement of the whole information after the place levels."""
+    from modeling.segments.response.estimator import _Problem
+    from modeling.segments.response.jackknife import place_information
+
+    data = panel(1, places=25, weeks=14)
+    control = np.random.default_rng(0).normal(size=(1, 25, 14))
+    problem = _Problem(data["purchases"], data["members"], data["pressure"], control)
+    theta = problem.start() + np.random.default_rng(1).normal(0, 0.02, problem.size)
+    mean, slopes = problem.mean(theta), problem.slopes(theta)
+    parts, _ = place_information(slopes, mean, control)
+    whole, added = problem.information(slopes, mean), parts.sum(axis=0)
+
+    def left(matrix: np.ndarray, gone: list[int]) -> np.ndarray:
+        keep = [i for i in range(len(matrix)) if i not in set(gone)]
+        inner = np.linalg.solve(matrix[np.ix_(gone, gone)], matrix[np.ix_(gone, keep)])
+        return np.asarray(matrix[np.ix_(keep, keep)] - matrix[np.ix_(keep, gone)] @ inner)
+
+    # the two forms name the levels differently, so the levels of segments are profiled out of both
+    level, place = problem.part[2], problem.part[3]
+    oracle = left(whole, [*range(level.start, level.stop), *range(place.start, place.stop)])
+    found = left(added, list(range(level.start, level.stop - 1)))
+    np.testing.assert_allclose(found, oracle, rtol=1e-8, atol=1e-8 * np.abs(oracle).max())
+
+
+def test_standard_errors_are_those_of_leaving_each_place_out() -> None:
+    """The one-step jackknife against refitting without each place in turn, with one place of great weight."""
+    data = panel(4, places=25, weeks=30, size=60)
+    members = data["members"].copy()
+    members[:, 0] *= 15
+    data = {**data, "members": members, "purchases": np.random.default_rng(3).poisson(members * 0.15)}
+    whole = fit(data).table["std_error"].to_numpy()
+    effects = []
+    for place in range(25):
+        rest = np.delete(np.arange(25), place)
+        effects.append(fit({k: v[:, rest] for k, v in data.items()}).table["effect"].to_numpy())
+    spread = np.array(effects) - np.mean(effects, axis=0)
+    np.testing.assert_allclose(whole, np.sqrt((spread**2).sum(axis=0) * 24 / 25), rtol=0.12)
+
+
 def test_order_of_places_and_weeks_does_not_matter() -> None:
     data = panel(5)
     rng = np.random.default_rng(0)

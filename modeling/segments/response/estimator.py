@@ -10,8 +10,8 @@ pressure. Only geographic variation within a week identifies a lift: a national 
 
 Estimation is quasi-maximum likelihood for a Poisson mean (Wooldridge 1999, "Distribution-free estimation of some
 nonlinear panel data models"), by Newton steps on all parameters at once; the cross products with the place and week
-levels are sums of weights, so that no dummy matrix is built. Intervals use the sandwich covariance clustered by
-place (Liang and Zeger 1986) and Student's t with as many degrees of freedom as places less one.
+levels are sums of weights, so that no dummy matrix is built. Intervals use the jackknife over places (jackknife.py)
+and Student's t with as many degrees of freedom as places less one.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ import pandas as pd
 from scipy import stats
 
 from modeling.errors import InputError, Refusal
+from modeling.segments.response.jackknife import jackknife_covariance, place_information
 
 MIN_PLACES = 20
 MIN_WEEKS = 12
@@ -237,11 +238,13 @@ def fit_lifts(
         )
     theta, converged = _newton(problem)
     mean, slopes = problem.mean(theta), problem.slopes(theta)
-    bread = np.linalg.inv(problem.information(slopes, mean))
     score = problem.scores(theta, slopes, y - mean)
     places = score.shape[0]
-    covariance = bread @ (score.T @ score) @ bread * places / (places - 1)
-    error = np.sqrt(np.diag(covariance)[problem.part[0]]).reshape(problem.s, problem.c)
+    information, kept = place_information(slopes, mean, problem.z)
+    lift, control, level_part, _, week = problem.part
+    own = np.concatenate([score[:, part] for part in (lift, control, level_part, week)], axis=1)[:, kept]
+    covariance = jackknife_covariance(information, own)
+    error = np.sqrt(np.diag(covariance)[lift]).reshape(problem.s, problem.c)
     lifts = theta[problem.part[0]].reshape(problem.s, problem.c)
     reach = float(stats.t.ppf(0.5 + level / 2, places - 1))
     freedom = max(int((n > 0).sum()) - problem.size, 1)
