@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
+import numpy as np
 
 from settings import Settings
 
@@ -146,7 +147,7 @@ def _scenario(scenario: str) -> Callable[[str, Marts, Truth], Answer]:
     def build(question: str, marts: Marts, truth: Truth) -> Answer:
         rows = marts.rows(
             "select channel_id, spend_usd, spend_change_usd, incremental_revenue_usd, p05_usd, p95_usd, "
-            "probability_of_gain, is_extrapolated from marts.fct_budget_scenario where brand_id = ? and scenario = ?",
+            "probability_of_gain, is_extrapolated, horizon_weeks from marts.fct_budget_scenario where brand_id = ? and scenario = ?",
             scenario,
         )
         totals = [r for r in rows if r["channel_id"] == "all"]
@@ -156,6 +157,7 @@ def _scenario(scenario: str) -> Callable[[str, Marts, Truth], Answer]:
         total = totals[0]
         changes = sorted(moved, key=lambda r: r["spend_change_usd"])
         ends = [changes[0], changes[-1]] if scenario.startswith("move") and len(changes) > 1 else []
+        beyond = ", ".join(r["channel_id"] for r in rows if r["is_extrapolated"] and r["channel_id"] != "all")
         where = "; ".join(f"{r['channel_id']} {_money(float(r['spend_change_usd']))}" for r in ends)
         chance = total["probability_of_gain"]
         text = (
@@ -163,11 +165,30 @@ def _scenario(scenario: str) -> Callable[[str, Marts, Truth], Answer]:
             f"[{_money(float(total['p05_usd']))}, {_money(float(total['p95_usd']))}]"
             f"{f', probability of a gain {chance:.2f}' if chance is not None else ''}"
             f"{f' ({where})' if where else ''}"
-            f"{'; beyond observed spend for ' + ', '.join(r['channel_id'] for r in rows if r['is_extrapolated']) if any(r['is_extrapolated'] for r in rows) else ''}"
+            f"{f'; beyond observed spend for {beyond}' if beyond else ''}"
         )
-        return Answer(question, text, "fct_budget_scenario")
+        return Answer(question, text, "fct_budget_scenario", _planned_truth(moved, truth))
 
     return build
+
+
+def _planned_truth(changes: list[dict[str, Any]], truth: Truth) -> str:
+    """What the plan's changes truly bring, by each channel's own response at the launch's intensity."""
+    curves: dict[str, list[dict[str, str]]] = {}
+    for row in truth.rows("response.csv"):
+        curves.setdefault(row["channel"], []).append(row)
+    if not changes or not all(r["channel_id"] in curves for r in changes):
+        return ""
+    gain = 0.0
+    for row in changes:
+        curve = curves[row["channel_id"]]
+        spend = [float(r["launch_spend"]) for r in curve]
+        brings = [float(r["launch_contribution"]) for r in curve]
+        weeks = float(curve[0]["launch_weeks"]) / float(row["horizon_weeks"])
+        planned = float(row["spend_usd"])
+        before = planned - float(row["spend_change_usd"])
+        gain += float(np.diff(np.interp([before * weeks, planned * weeks], spend, brings))[0]) / weeks
+    return f"{_money(gain)}, by the launch's own response"
 
 
 def _demand(question: str, marts: Marts, truth: Truth) -> Answer:

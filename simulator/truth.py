@@ -94,6 +94,28 @@ def channel_tables(world: World) -> dict[str, pd.DataFrame]:
     }
 
 
+#: Launch spend times these: where the true response to a changed budget is written down.
+MULTIPLES = (0.0, 0.25, 0.5, 0.75, 1.0, 1.25, 1.5, 1.75, 2.0, 2.5, 3.0, 4.0, 6.0)
+
+
+def response_table(world: World) -> pd.DataFrame:
+    """Revenue that each channel's own response brings in the launch weeks, had its launch spend been a multiple."""
+    launch = np.arange(world.options.weeks) >= world.launch
+    rows = []
+    for name in CHANNEL_NAMES:
+        spend = world.spend(name)
+        for multiple in MULTIPLES:
+            scaled = np.where(launch[None], multiple, 1.0) * spend
+            own = world.contribution(name, scaled)[:, launch]
+            rows.append(
+                {
+                    "channel": name, "multiple": multiple, "launch_weeks": int(launch.sum()),
+                    "launch_spend": round(float(scaled[:, launch].sum()), 2), "launch_contribution": float(own.sum()),
+                }
+            )  # fmt: skip
+    return pd.DataFrame(rows)
+
+
 def sales_tables(world: World) -> dict[str, pd.DataFrame]:
     """baseline_week (an exact bridge from list-price demand to observed sales) and demand_dma_week."""
     demand, geo = world.demand, world.geo
@@ -204,6 +226,7 @@ def write_truth(world: World, folder: Path, extra: dict[str, pd.DataFrame]) -> N
     tables = {
         **channel_tables(world),
         **sales_tables(world),
+        "response": response_table(world),
         "elasticity": elasticity_table(world),
         "lift": lift_table(world),
         "segment_response": segment_table(world),

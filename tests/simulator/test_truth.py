@@ -15,7 +15,7 @@ from simulator.geography import load_geography, stores_per_dma
 from simulator.journeys import Credit, _events, added_chance
 from simulator.media import to_cents
 from simulator.response import carryover, kernel, saturate
-from simulator.truth import channel_tables, lift_table, sales_tables
+from simulator.truth import channel_tables, lift_table, response_table, sales_tables
 from simulator.world import World, build_world, expected_revenue
 
 
@@ -227,3 +227,16 @@ def test_places() -> None:
     assert geo.count == 210 and len(set(geo.zips.ravel())) == geo.zips.size
     assert geo.share.sum() == pytest.approx(1)
     assert [stores_per_dma(s) for s in (0.1, 1, 100, 1000)] == [1, 1, 8, 8]
+
+
+def test_the_response_to_other_budgets_passes_through_the_launch() -> None:
+    w = world()
+    table = response_table(w).set_index(["channel", "multiple"])
+    known = channel_tables(w)["channel"].set_index("channel")
+    for name in known.index:
+        curve = table.loc[name]
+        assert curve.loc[1.0, "launch_contribution"] == pytest.approx(known.loc[name, "launch_contribution"])
+        assert curve.loc[1.0, "launch_spend"] == pytest.approx(known.loc[name, "launch_spend"])
+        assert (curve["launch_contribution"].diff().dropna() >= -1e-6).all()
+        gain = curve.loc[1.25, "launch_contribution"] - curve.loc[1.0, "launch_contribution"]
+        assert gain <= known.loc[name, "launch_marginal_roi"] * 0.25 * known.loc[name, "launch_spend"] + 1.0
