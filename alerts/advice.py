@@ -10,6 +10,13 @@ from alerts.checks import Finding
 
 CERTAIN = 0.95
 AT_MOST = 5
+#: Advice on smaller sums is noise.
+WORTH_USD = 1_000.0
+
+
+def percent(probability: float) -> str:
+    """A probability in whole percent; never a false certainty."""
+    return "over 99%" if probability > 0.99 else f"{probability:.0%}"
 
 
 def stock_risk(frame: pd.DataFrame, as_of: date) -> list[Finding]:
@@ -29,7 +36,7 @@ def stock_risk(frame: pd.DataFrame, as_of: date) -> list[Finding]:
             as_of,
             as_of,
             float(r.lost_sales_usd),
-            f"{r.probability_stockout:.0%} chance to run out.",
+            f"{percent(r.probability_stockout)} chance to run out within four weeks.",
             {"units": f"{max(0.0, float(r.suggested_order_units or 0)):,.0f}"},
         )
         for r in rows.itertuples()
@@ -50,9 +57,9 @@ def wasted_spend(frame: pd.DataFrame, as_of: date) -> list[Finding]:
             as_of,
             as_of,
             float(r.wasted_spend_usd),
-            f"{int(r.places)} places return less than they cost with at least {CERTAIN:.0%} probability.",
+            f"In {int(r.places)} place{'s' if r.places != 1 else ''} the next dollar returns less than it costs, with at least {CERTAIN:.0%} probability.",
         )
-        for r in frame[frame["wasted_spend_usd"] > 0].itertuples()
+        for r in frame[frame["wasted_spend_usd"] >= WORTH_USD].itertuples()
     ]
 
 
@@ -96,6 +103,6 @@ def better_plan(gain_usd: float | None, probability: float | None, as_of: date) 
             as_of,
             as_of,
             gain_usd,
-            f"The same budget, spent otherwise, brings more with {probability:.0%} probability.",
+            f"The same budget, spent otherwise, brings more: {percent(probability)} probability.",
         )
     ]

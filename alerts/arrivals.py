@@ -9,6 +9,8 @@ import pandas as pd
 
 from alerts.checks import Finding, over, panel
 
+REFUSED = ("QF", "ABORT", "NOOP", "WAIT")
+
 
 def unmapped(frame: pd.DataFrame, window: int = 7) -> list[Finding]:
     """Jumps of the share of spend or sales that lands on no known place.
@@ -61,14 +63,20 @@ def deliveries(frame: pd.DataFrame) -> list[Finding]:
         delivered_at=pd.to_datetime(frame["delivered_at"]), last_date=pd.to_datetime(frame["last_date"])
     )
     now = frame["delivered_at"].max()
+    newest = frame.loc[~frame["outcome"].isin(REFUSED), "last_date"].max()
     for feed, part in frame.sort_values("delivered_at").groupby("feed", sort=True):
-        found += _late(str(feed), part[~part["outcome"].isin(["QF", "ABORT", "NOOP", "WAIT"])], now)
+        found += _late(str(feed), part[~part["outcome"].isin(REFUSED)], now, newest)
         found += _refused(str(feed), part[~part["outcome"].isin(["NOOP", "WAIT"])])
     return found
 
 
-def _late(feed: str, part: pd.DataFrame, now: datetime) -> list[Finding]:
-    """A feed is late when its next period should have come: usual step, usual delay, and the spread of that delay."""
+def _late(feed: str, part: pd.DataFrame, now: datetime, newest: datetime) -> list[Finding]:
+    """A feed is late when its next period should have come: usual step, usual delay, and the spread of that delay.
+
+    The period must have happened as far as the other feeds tell: where every feed ends on the same day, a delivery of
+    slower partners days later does not make the quick ones late. (Data that stop altogether are the freshness
+    notice's business.)
+    """
     part = part[part["last_date"].notna()]
     first = part.groupby("last_date")["delivered_at"].min().sort_index()
     first = first[first.index.to_series().cummax() == first.index.to_series()]
@@ -81,7 +89,7 @@ def _late(feed: str, part: pd.DataFrame, now: datetime) -> list[Finding]:
     usual = float(np.median(delays))
     spread = min(float(np.max(np.abs(delays[-8:] - usual))), step / 2)
     due = first.index[-1] + timedelta(days=step + usual + spread + 0.25)
-    if step <= 0 or now <= due:
+    if step <= 0 or now <= due or newest < first.index[-1] + timedelta(days=step):
         return []
     behind = (pd.Timestamp(now) - due).total_seconds() / 86400
     last = first.index[-1].date()

@@ -141,7 +141,7 @@ class Store:
         until = pd.Timestamp(first).date() + timedelta(days=27)
         return self.frame(
             columns,
-            "select r.retailer_id || ' ' || coalesce(d.dma_name, r.dma_id) || ' ' || r.product_id, max(r.probability_stockout), "
+            "select r.product_id || ' at ' || r.retailer_id || ', ' || coalesce(d.dma_name, r.dma_id), max(r.probability_stockout), "
             "sum(r.lost_sales_usd), max(r.suggested_order_units) from marts.fct_stock_risk_week r "
             "left join marts.dim_dma d on d.dma_id = r.dma_id where r.brand_id = ? and r.week_start_date <= ? group by 1",
             [self.brand_id, until],

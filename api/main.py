@@ -307,13 +307,10 @@ def kpis(
     """Key figures of a period: sales, units, spend and rates (ratios of sums; null on a zero denominator)."""
     ask.need("fct_media_daily", "fct_pos_daily")
     f = ask.filters(period, channel, retailer, dma)
-    media, sales = (
-        queries.media_totals(ask.snap, f).iloc[0].to_dict(),
-        queries.sales_totals(ask.snap, f).iloc[0].to_dict(),
-    )
+    media, sales = (queries.totals(ask.snap, fact, f).to_dict() for fact in (queries.MEDIA, queries.SALES))
     data = {"period_start": f.start, "period_end": f.end, **sales, **media}
     if ask.snap.has("fct_business_daily"):
-        shop = queries.business_totals(ask.snap, f).iloc[0]
+        shop = queries.totals(ask.snap, queries.SHOP, f)
         data |= {
             "new_customers": shop.new_customers,
             "margin": shop.margin,
@@ -414,17 +411,11 @@ def what_if(
     amount_per_week_usd: Annotated[float, Query(gt=0, le=1e9, allow_inf_nan=False)],
 ) -> One:
     """Move money between two channels along the stored response curves; interval and chance of a gain."""
-    ask.need("fct_response_curve", "fct_media_daily", "dim_channel")
-    f = ask.filters(Period.launch, [], [], [])
-    weeks = ((f.end - f.start).days + 1) / 7
-    spend = {
-        str(r.channel_id): float(r.spend_usd) / weeks
-        for r in queries.channels(ask.snap, f).itertuples()
-        if r.spend_usd is not None
-    }
+    ask.need("fct_response_curve", "fct_budget_scenario", "dim_channel")
+    curves, plans = answers.curves(ask.snap, ask.everything()), answers.every_plan(ask.snap, ask.brand)
     try:
         result = whatif.move(
-            answers.curves(ask.snap, ask.everything()), spend, from_channel, to_channel, amount_per_week_usd
+            curves, whatif.start(plans), from_channel, to_channel, amount_per_week_usd, plans
         )
     except whatif.WhatIfError as error:
         raise HTTPException(409, str(error)) from error

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 
+from dashboard import queries
 from dashboard.filters import Filters
 from dashboard.reader import Snapshot
 
@@ -35,50 +36,72 @@ def scenario_name(scenario: str) -> str:
     return SCENARIO_NAMES.get(scenario, scenario.replace("_", " "))
 
 
+def _named(
+    snap: Snapshot,
+    table: str,
+    f: Filters,
+    narrows: tuple[str, ...],
+    order: str,
+    *,
+    select: str = "*",
+    also: str = "",
+    values: tuple[object, ...] = (),
+) -> pd.DataFrame:
+    """Rows of one output mart in the view (and where ``also`` holds), with the names that its ids bring."""
+    where, bound = f.where(*narrows, time=None)
+    columns, joins = queries.named(narrows)
+    return snap.frame(
+        f"with s as (select {select} from marts.{table} where {where}{also}) select {columns} from s {joins} order by {order}",
+        [*bound, *values],
+    )
+
+
 def evidence(snap: Snapshot, f: Filters) -> pd.DataFrame:
     """Every answer about each channel, side by side: claim, last touch, attribution models, MMM, lift."""
-    where, values = f.where("channel_id", time=None)
-    return snap.frame(
-        f"select c.channel_name, c.channel_group, e.* from (select * from marts.fct_channel_evidence where {where}) e "
-        "left join marts.dim_channel c using (channel_id) order by c.channel_group, c.channel_name, e.source",
-        values,
+    return _named(
+        snap,
+        "fct_channel_evidence",
+        f,
+        ("channel_id",),
+        "channel_group, channel_name, source",
     )
 
 
 def roi(snap: Snapshot, f: Filters, window: str) -> pd.DataFrame:
     """Incremental return per channel with its interval, for one window (``history`` or ``launch``)."""
-    where, values = f.where("channel_id", time=None)
-    named = " and window_name = ?" if snap.has("fct_channel_roi", "window_name") else ""
-    return snap.frame(
-        f"select c.channel_name, c.channel_group, r.* from (select * from marts.fct_channel_roi where {where}{named}) r "
-        "left join marts.dim_channel c using (channel_id) order by r.roi desc, r.channel_id",
-        [*values, *([window] if named else [])],
+    return _named(
+        snap,
+        "fct_channel_roi",
+        f,
+        ("channel_id",),
+        "roi desc, channel_id",
+        also=" and window_name = ?",
+        values=(window,),
     )
 
 
 def contribution_weeks(snap: Snapshot, f: Filters) -> pd.DataFrame:
     """Modelled revenue by week and component group, national; components of a week add up to fitted revenue."""
     where, values = f.where(time="week_start_date")
-    national = snap.value(
-        f"select count(*) from marts.fct_mmm_contribution_week where {where} and dma_id = '000'", values
-    )
-    place = "and dma_id = '000'" if national else "and dma_id <> '000'"
     return snap.frame(
+        "with m as (select * from marts.fct_mmm_contribution_week where " + where + "), "
+        "n as (select * from m where (dma_id = '000') = (select bool_or(dma_id = '000') from m)) "
         "select week_start_date, case when component_kind = 'channel' then coalesce(c.channel_group, 'control') "
-        "else component_kind end as grp, sum(revenue_usd) as revenue_usd from "
-        f"(select * from marts.fct_mmm_contribution_week where {where} {place}) m "
-        "left join marts.dim_channel c on c.channel_id = m.component group by 1, 2 order by 1, 2",
+        "else component_kind end as grp, sum(revenue_usd)::double as revenue_usd from n "
+        "left join marts.dim_channel c on c.channel_id = n.component group by 1, 2 order by 1, 2",
         values,
     )
 
 
 def curves(snap: Snapshot, f: Filters) -> pd.DataFrame:
-    where, values = f.where("channel_id", time=None)
-    return snap.frame(
-        "select c.channel_name, r.* from (select channel_id, spend_per_week_usd, incremental_revenue_usd, p05_usd, p95_usd, "
-        f"is_observed, run_id from marts.fct_response_curve where {where}) r left join marts.dim_channel c using (channel_id) "
-        "order by r.channel_id, r.spend_per_week_usd",
-        values,
+    """Response curves: weekly sales caused, with interval, at levels of weekly spend."""
+    return _named(
+        snap,
+        "fct_response_curve",
+        f,
+        ("channel_id",),
+        "channel_id, spend_per_week_usd",
+        select="channel_id, spend_per_week_usd, incremental_revenue_usd, p05_usd, p95_usd, is_observed, run_id",
     )
 
 
@@ -114,27 +137,43 @@ def plan(snap: Snapshot, brand_id: str, scenario: str) -> pd.DataFrame:
     )
 
 
+def every_plan(snap: Snapshot, brand_id: str) -> pd.DataFrame:
+    """All stored plans by channel, as the what-if reads them."""
+    return snap.frame(
+        "select scenario, channel_id, spend_usd::double as spend_usd, incremental_revenue_usd::double as incremental_revenue_usd, "
+        "horizon_weeks from marts.fct_budget_scenario where brand_id = ? and channel_id <> 'all' order by scenario, channel_id",
+        [brand_id],
+    )
+
+
 def hypotheses(snap: Snapshot, brand_id: str) -> pd.DataFrame:
+    """The five working hypotheses with estimate, interval and verdict."""
     return snap.frame(
         "select * from marts.fct_hypothesis where brand_id = ? order by hypothesis_id", [brand_id]
     )
 
 
 def lifts(snap: Snapshot, f: Filters) -> pd.DataFrame:
-    where, values = f.where("channel_id", time=None)
-    return snap.frame(
-        f"select c.channel_name, g.* from (select * from marts.fct_geo_lift where {where}) g left join marts.dim_channel c "
-        "using (channel_id) order by g.window_start desc, g.experiment_id, g.method",
-        values,
+    """Geographic experiments, newest first; the primary method of each before its comparisons."""
+    return _named(
+        snap, "fct_geo_lift", f, ("channel_id",), "window_start desc, experiment_id, is_primary desc, method"
     )
 
 
 def lift_series(snap: Snapshot, brand_id: str, experiment: str) -> pd.DataFrame:
+    """Observed and counterfactual sales of an experiment by day."""
     return snap.frame(
-        "select date_day, observed, counterfactual, low, high from marts.fct_geo_lift_series "
-        "where brand_id = ? and experiment_id = ? order by date_day",
+        "select date_day, observed::double as observed, counterfactual::double as counterfactual, low::double as low, "
+        "high::double as high from marts.fct_geo_lift_series where brand_id = ? and experiment_id = ? order by date_day",
         [brand_id, experiment],
     )
+
+
+def mediation(snap: Snapshot, f: Filters) -> pd.DataFrame:
+    """Sales caused by a channel directly and by way of a mediator (brand search), USD over the model's window."""
+    rows = _named(snap, "fct_mediation", f, ("channel_id",), "mediator, channel_id")
+    names = queries.options(snap, f.brand_id)["channel"]
+    return rows.assign(through=[names.get(m, m) for m in rows.mediator])
 
 
 def _leaf(snap: Snapshot, f: Filters) -> tuple[str, list[object]]:
@@ -170,7 +209,7 @@ def forecast_weeks(snap: Snapshot, f: Filters) -> pd.DataFrame:
 
 
 def forecast_places(snap: Snapshot, f: Filters, weeks: int) -> pd.DataFrame:
-    """Forecast and stock risk by place over the next ``weeks`` weeks."""
+    """Forecast and stock risk by place over the next ``weeks`` weeks; ``lost_share`` is units lost of units forecast."""
     where, values = _leaf(snap, f)
     rows = snap.frame(
         "with n as (select dma_id, sum(p10_units) as p10_units, sum(p50_units) as p50_units, sum(p90_units) as p90_units, "
@@ -179,13 +218,22 @@ def forecast_places(snap: Snapshot, f: Filters, weeks: int) -> pd.DataFrame:
         [*values, weeks],
     )
     if not snap.has("fct_stock_risk_week", "probability_stockout"):
-        return rows.assign(probability_stockout=float("nan"), lost_sales_usd=float("nan"))
+        return rows.assign(
+            probability_stockout=float("nan"), lost_sales_usd=float("nan"), lost_share=float("nan")
+        )
     risk = (
         stock_risk(snap, f, weeks)
         .groupby("dma_id", as_index=False)
-        .agg(probability_stockout=("probability_stockout", "max"), lost_sales_usd=("lost_sales_usd", "sum"))
+        .agg(
+            probability_stockout=("probability_stockout", "max"),
+            lost_units=("lost_units", "sum"),
+            lost_sales_usd=("lost_sales_usd", "sum"),
+        )
     )
-    return rows.merge(risk, on="dma_id", how="left")
+    rows = rows.merge(risk, on="dma_id", how="left")
+    return rows.assign(
+        lost_share=rows.lost_units.astype(float) / rows.p50_units.astype(float).where(rows.p50_units > 0)
+    )
 
 
 def stock_risk(snap: Snapshot, f: Filters, weeks: int = 4) -> pd.DataFrame:
@@ -210,27 +258,33 @@ def stock_risk(snap: Snapshot, f: Filters, weeks: int = 4) -> pd.DataFrame:
 
 
 def accuracy(snap: Snapshot, f: Filters) -> pd.DataFrame:
-    """Backtest by model: median errors over series and cut-offs, and the mean share inside the 80 % band."""
+    """Backtest by model over series below the nation: median errors, mean share inside the 80 % band, series served.
+
+    The first row (``model`` 'served') is what is served: each series' champion.
+    """
     where, values = f.where("retailer_id", "dma_id", time=None)
+    figures = "count(*) as tests, median(wape) as wape, median(mase) as mase, avg(coverage80) as coverage80, count(distinct (dma_id, retailer_id, product_id)) filter (is_champion) as champion_of"
     return snap.frame(
-        "select model, bool_or(is_champion) as is_champion, count(*) as tests, median(wape) as wape, median(mase) as mase, "
-        f"median(pinball) as pinball, avg(coverage80) as coverage80 from marts.fct_forecast_backtest where {where} group by 1 "
-        "order by wape, model",
+        f"with b as (select * from marts.fct_forecast_backtest where {where} and dma_id <> '000') "
+        f"select 'served' as model, {figures} from b where is_champion having count(*) > 0 union all "
+        f"(select model, {figures} from b group by 1 order by wape, model)",
         values,
     )
 
 
 def wasted(snap: Snapshot, f: Filters) -> pd.DataFrame:
-    where, values = f.where("channel_id", "dma_id", time=None)
-    return snap.frame(
-        "select c.channel_name, coalesce(d.dma_name, w.dma_id) as place, w.* "
-        f"from (select * from marts.fct_wasted_spend where {where}) w left join marts.dim_channel c using (channel_id) "
-        "left join marts.dim_dma d using (dma_id) order by w.wasted_spend_usd desc nulls last, w.channel_id, w.dma_id",
-        values,
+    """Channel and place pairs whose next dollar returns less than it costs, costliest first."""
+    return _named(
+        snap,
+        "fct_wasted_spend",
+        f,
+        ("channel_id", "dma_id"),
+        "wasted_spend_usd desc nulls last, channel_id, dma_id",
     )
 
 
 def segments(snap: Snapshot, brand_id: str) -> pd.DataFrame:
+    """Customer segments, largest first."""
     where = "where brand_id = ?" if snap.has("dim_segment", "brand_id") else ""
     return snap.frame(
         f"select * from marts.dim_segment {where} order by customers desc", [brand_id] if where else []
@@ -238,6 +292,7 @@ def segments(snap: Snapshot, brand_id: str) -> pd.DataFrame:
 
 
 def segment_response(snap: Snapshot, f: Filters) -> pd.DataFrame:
+    """Relative change of purchases by segment and channel, with interval; null where the data cannot say."""
     where, values = f.where("channel_id", time=None)
     return snap.frame(
         "select coalesce(s.segment_name, e.segment_id) as segment, coalesce(c.channel_name, e.channel_id) as channel_name, e.* "
@@ -249,6 +304,7 @@ def segment_response(snap: Snapshot, f: Filters) -> pd.DataFrame:
 
 
 def alerts(snap: Snapshot, brand_id: str, *, open_only: bool = True) -> pd.DataFrame:
+    """Alerts in their newest state: open before acknowledged, loud before quiet, dear before cheap."""
     where = "and status <> 'resolved'" if open_only else ""
     return snap.frame(
         f"select * from marts.fct_alert where brand_id = ? {where} order by case status when 'open' then 0 else 1 end, "

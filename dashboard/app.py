@@ -69,7 +69,7 @@ def signed_in() -> bool:
 
 def main() -> None:
     st.set_page_config(page_title="Marketing warehouse", page_icon=":material/monitoring:", layout="wide")
-    st.html(ui.STYLE)
+    st.html(f"<style>{ui.STYLE}</style>")
     try:
         settings = load_settings()
         allowed = signed_in()

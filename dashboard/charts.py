@@ -1,11 +1,14 @@
 """Vega-Lite specifications. Plain dictionaries: nothing to validate at page time, nothing fetched.
 
 Colours are from the Okabe-Ito set, which readers with any common colour-vision deficiency can tell apart; a
-group is also always named in words.
+group is also always named in words. Everything is drawn on the page's own background in either theme.
 """
 
 from __future__ import annotations
 
+import json
+from functools import cache
+from pathlib import Path
 from typing import Any
 
 GROUP_COLOURS = {
@@ -30,87 +33,84 @@ BLUE, ORANGE, GREY, GREEN, PINK = "#0072B2", "#D55E00", "#8A94A3", "#009E73", "#
 Spec = dict[str, Any]
 
 
-def group_scale() -> Spec:
-    return {"domain": list(GROUP_NAMES.values()), "range": [GROUP_COLOURS[g] for g in GROUP_NAMES]}
+Row = dict[str, str]
+#: As many legend entries to a line as the chart is wide enough for.
+LEGEND_COLUMNS = {"expr": "width < 290 ? 2 : width < 560 ? 3 : 8"}
 
 
-def colour(field: str, groups: list[str], title: str = "") -> Spec:
+def legend(columns: Any = None) -> Spec:
+    return {
+        "orient": "top",
+        "direction": "horizontal",
+        "columns": columns or LEGEND_COLUMNS,
+        "labelLimit": 170,
+        "title": None,
+        "offset": 8,
+        "symbolOpacity": 1,
+    }
+
+
+def dates(field: str) -> Spec:
+    """A time axis with few, short labels."""
+    axis = {"format": "%-d %b", "labelOverlap": True, "tickCount": 6, "grid": False}
+    return {"field": field, "type": "temporal", "title": None, "axis": axis}
+
+
+def number(field: str, title: str | None = None, form: str = "~s", **more: Any) -> Spec:
+    """A quantitative axis."""
+    axis = {"format": form, "tickCount": 5}
+    return {"field": field, "type": "quantitative", "title": title, "axis": axis, **more}
+
+
+def rows(field: str, order: list[str], limit: int = 200) -> Spec:
+    """Names down the side, every one of them shown."""
+    axis = {"labelLimit": limit, "labelOverlap": False, "ticks": False, "domain": False}
+    return {"field": field, "type": "nominal", "title": None, "sort": order, "axis": axis}
+
+
+def tips(*fields: tuple[str, str, str]) -> list[Spec]:
+    """Tooltip rows from (field, title, format); an empty format means text, ``date`` a day."""
+    kinds = {"": {"type": "nominal"}, "date": {"type": "temporal", "format": "%-d %b %Y"}}
+    return [
+        {"field": f, "title": t, **kinds.get(form, {"type": "quantitative", "format": form})}
+        for f, t, form in fields
+    ]
+
+
+def choice(field: str, colours: dict[str, str], columns: Any = None) -> Spec:
+    """Colour by name, in the order given."""
+    scale = {"domain": list(colours), "range": list(colours.values())}
+    return {"field": field, "type": "nominal", "title": None, "scale": scale, "legend": legend(columns)}
+
+
+def colour(field: str, groups: list[str]) -> Spec:
     """Colour by channel group, with a legend of only the groups that are there."""
-    here = [g for g in GROUP_NAMES if GROUP_NAMES[g] in groups]
-    return {
-        "field": field,
-        "type": "nominal",
-        "title": title or None,
-        "scale": {"domain": [GROUP_NAMES[g] for g in here], "range": [GROUP_COLOURS[g] for g in here]},
-        "legend": {"orient": "top", "direction": "horizontal", "columns": 2, "labelLimit": 160},
-    }
+    return choice(field, {GROUP_NAMES[g]: GROUP_COLOURS[g] for g in GROUP_NAMES if GROUP_NAMES[g] in groups})
 
 
-def line(
-    x: str,
-    y: str,
-    title: str,
-    *,
-    series: Spec | None = None,
-    form: str = "~s",
-    height: int = 240,
-    zero: bool = True,
-) -> Spec:
+def line(x: str, y: str, title: str, *, form: str = "~s", height: int = 220, zero: bool = True) -> Spec:
     """A line over dates."""
-    encoding: Spec = {
-        "x": {
-            "field": x,
-            "type": "temporal",
-            "title": None,
-            "axis": {"format": "%-d %b", "labelOverlap": True, "tickCount": 6},
-        },
-        "y": {
-            "field": y,
-            "type": "quantitative",
-            "title": title,
-            "axis": {"format": form},
-            "scale": {"zero": zero},
-        },
-        "tooltip": [
-            {"field": x, "type": "temporal", "title": "Date", "format": "%-d %b %Y"},
-            *([{"field": series["field"], "type": "nominal"}] if series else []),
-            {"field": y, "type": "quantitative", "title": title, "format": ",.4~r"},
-        ],
-    }
-    if series:
-        encoding["color"] = series
     return {
         "height": height,
-        "mark": {"type": "line", "strokeWidth": 2, **({} if series else {"color": BLUE})},
-        "encoding": encoding,
-    }
-
-
-def stacked(x: str, y: str, series: Spec, title: str, height: int = 320) -> Spec:
-    """Areas that add up."""
-    return {
-        "height": height,
-        "mark": {"type": "area", "opacity": 0.9},
+        "mark": {"type": "line", "strokeWidth": 2, "color": BLUE},
         "encoding": {
-            "x": {
-                "field": x,
-                "type": "temporal",
-                "title": None,
-                "axis": {"format": "%-d %b", "labelOverlap": True, "tickCount": 6},
-            },
-            "y": {
-                "field": y,
-                "type": "quantitative",
-                "title": title,
-                "axis": {"format": "~s"},
-                "stack": "zero",
-            },
+            "x": dates(x),
+            "y": number(y, title, form, scale={"zero": zero}),
+            "tooltip": tips((x, "Date", "date"), (y, title, ",.4~r")),
+        },
+    }
+
+
+def stacked(x: str, y: str, series: Spec, title: str, height: int = 290) -> Spec:
+    """Areas that add up, parted by a thin line of the background."""
+    return {
+        "height": height,
+        "mark": {"type": "area", "opacity": 0.85, "line": False, "stroke": "white", "strokeWidth": 0.6},
+        "encoding": {
+            "x": dates(x),
+            "y": number(y, title, stack="zero"),
             "color": series,
-            "tooltip": [
-                {"field": x, "type": "temporal", "title": "Week of"},
-                {"field": series["field"], "type": "nominal", "title": "Part"},
-                {"field": y, "type": "quantitative", "title": title, "format": ",.0f"},
-            ],
+            "tooltip": tips((x, "Week of", "date"), (series["field"], "Part", ""), (y, title, ",.0f")),
         },
     }
 
@@ -123,31 +123,22 @@ def bars(
     *,
     fill: Spec | None = None,
     form: str = "~s",
-    row: int = 24,
+    row: int = 26,
 ) -> Spec:
     """Horizontal bars in a given order."""
     return {
-        "height": row * max(1, len(order)) + (85 if fill else 55),
-        "mark": {"type": "bar", "height": {"band": 0.72}, **({} if fill else {"color": BLUE})},
+        "height": row * max(1, len(order)) + (90 if fill else 55),
+        "mark": {
+            "type": "bar",
+            "height": {"band": 0.68},
+            "cornerRadiusEnd": 2,
+            **({} if fill else {"color": BLUE}),
+        },
         "encoding": {
-            "y": {
-                "field": label,
-                "type": "nominal",
-                "title": None,
-                "sort": order,
-                "axis": {"labelLimit": 230},
-            },
-            "x": {
-                "field": value,
-                "type": "quantitative",
-                "title": title,
-                "axis": {"format": form, "tickCount": 5},
-            },
+            "y": rows(label, order),
+            "x": number(value, title, form),
             **({"color": fill} if fill else {}),
-            "tooltip": [
-                {"field": label, "type": "nominal"},
-                {"field": value, "type": "quantitative", "title": title, "format": ",.4~r"},
-            ],
+            "tooltip": tips((label, "", ""), (value, title, ",.4~r")),
         },
     }
 
@@ -166,125 +157,105 @@ def intervals(
     form: str = "~g",
 ) -> Spec:
     """A dot with its interval for each row; an optional line at the break-even value."""
-    y = {"field": label, "type": "nominal", "title": None, "sort": order, "axis": {"labelLimit": 230}}
-    tint = {"color": fill} if fill else {"color": {"value": BLUE}}
+    y, tint = rows(label, order), fill or {"value": BLUE}
     layers: list[Spec] = [
         {
-            "mark": {"type": "rule", "strokeWidth": 3, "opacity": 0.55},
-            "encoding": {
-                "y": y,
-                "x": {
-                    "field": low,
-                    "type": "quantitative",
-                    "title": title,
-                    "axis": {"format": form, "tickCount": 5},
-                },
-                "x2": {"field": high},
-                **tint,
-            },
+            "mark": {"type": "rule", "strokeWidth": 4, "opacity": 0.45, "strokeCap": "round"},
+            "encoding": {"y": y, "x": number(low, title, form), "x2": {"field": high}, "color": tint},
         },
         {
-            "mark": {"type": "point", "filled": True, "size": 85, "opacity": 1},
+            "mark": {"type": "point", "filled": True, "size": 90, "opacity": 1},
             "encoding": {
                 "y": y,
-                "x": {"field": value, "type": "quantitative"},
-                **tint,
-                "tooltip": [{"field": label, "type": "nominal"}]
-                + [
-                    {"field": f, "type": "quantitative", "title": n, "format": ",.4~r"}
-                    for f, n in ((value, title), (low, "from"), (high, "to"))
-                ],
+                "x": number(value, title, form),
+                "color": tint,
+                "tooltip": tips(
+                    (label, "", ""), (value, title, ",.3~r"), (low, "from", ",.3~r"), (high, "to", ",.3~r")
+                ),
             },
         },
     ]
     if reference is not None:
+        at = {"values": [{"at": reference}]}
+        mark = {"type": "rule", "strokeDash": [4, 4], "color": GREY, "strokeWidth": 1.5}
         layers.insert(
-            0,
-            {
-                "data": {"values": [{"at": reference}]},
-                "mark": {"type": "rule", "strokeDash": [4, 4], "color": GREY},
-                "encoding": {"x": {"field": "at", "type": "quantitative"}},
-            },
+            0, {"data": at, "mark": mark, "encoding": {"x": {"field": "at", "type": "quantitative"}}}
         )
-    return {"height": row * max(1, len(order)) + (85 if fill else 55), "layer": layers}
+    return {"height": row * max(1, len(order)) + (110 if (fill or {}).get("legend") else 60), "layer": layers}
+
+
+#: How each answer to "did it work" looks: claims warm and angular, measured causes blue and green.
+ANSWERS = {
+    "Platform claim": (ORANGE, "square"),
+    "Last touch": ("#E69F00", "triangle-down"),
+    "First touch": ("#B8A26B", "triangle-up"),
+    "Linear": ("#8A94A3", "cross"),
+    "Time decay": ("#999999", "triangle-right"),
+    "Position based": ("#6C7786", "triangle-left"),
+    "Markov": (PINK, "triangle-up"),
+    "Shapley": ("#A06CB8", "cross"),
+    "MMM": (BLUE, "circle"),
+    "Lift test": (GREEN, "diamond"),
+}
 
 
 def sources(
     label: str, value: str, source: str, low: str, high: str, title: str, order: list[str], names: list[str]
 ) -> Spec:
-    """Several answers to one question on one row, told apart by shape and colour; intervals where they exist."""
-    shapes = [
-        "circle",
-        "square",
-        "diamond",
-        "triangle-up",
-        "cross",
-        "triangle-down",
-        "triangle-right",
-        "triangle-left",
-        "stroke",
-        "wedge",
-    ]
-    tints = [ORANGE, "#E69F00", "#8A94A3", PINK, "#56B4E9", "#B8A26B", "#999999", "#666666", BLUE, GREEN]
-    fixed = {
-        "Platform claim": (ORANGE, "square"),
-        "Last touch": ("#E69F00", "triangle-down"),
-        "MMM": (BLUE, "circle"),
-        "Lift test": (GREEN, "diamond"),
+    """Several answers to one question on one row, told apart by shape and colour; intervals where they exist.
+
+    The scale is a signed logarithm: one channel with next to no spend must not press all others into a line.
+    """
+    looks = [ANSWERS.get(n, (GREY, "circle")) for n in names]
+    key = {**legend(), "symbolSize": 90}
+    tint, form = (
+        {
+            "field": source,
+            "type": "nominal",
+            "scale": {"domain": names, "range": [look[i] for look in looks]},
+            "legend": key,
+        }
+        for i in (0, 1)
+    )
+    y = rows(label, order, 150)
+    y["axis"]["grid"] = True
+    ticks = {
+        "values": [-3, -1, 0, 1, 2, 3, 5, 10, 20, 50, 100, 200, 500, 1000],
+        "labelOverlap": True,
+        "format": "~r",
     }
-    pairs = [fixed.get(n, (tints[i % len(tints)], shapes[i % len(shapes)])) for i, n in enumerate(names)]
-    legend = {"orient": "top", "columns": 2, "symbolSize": 90, "title": None}
-    y = {
-        "field": label,
-        "type": "nominal",
-        "title": None,
-        "sort": order,
-        "axis": {"labelLimit": 130, "grid": True},
-    }
-    tint = {
-        "field": source,
-        "type": "nominal",
-        "scale": {"domain": names, "range": [p[0] for p in pairs]},
-        "legend": legend,
-    }
-    form = {
-        "field": source,
-        "type": "nominal",
-        "scale": {"domain": names, "range": [p[1] for p in pairs]},
-        "legend": legend,
-    }
-    # one channel with next to no spend must not press all others into a line; signed logarithms keep every answer
-    spread = {"type": "symlog", "constant": 1}
+    spread = {"scale": {"type": "symlog", "constant": 1, "nice": False, "padding": 12}, "axis": ticks}
     return {
-        "height": 34 * max(1, len(order)) + 150,
+        "height": 34 * max(1, len(order)) + 110,
         "layer": [
             {
-                "mark": {"type": "rule", "strokeWidth": 3, "opacity": 0.5},
+                "data": {"values": [{"at": 1}]},
+                "mark": {"type": "rule", "strokeDash": [4, 4], "color": GREY, "strokeWidth": 1.5},
+                "encoding": {"x": {"field": "at", "type": "quantitative"}},
+            },
+            {
+                "mark": {"type": "rule", "strokeWidth": 4, "opacity": 0.45, "strokeCap": "round"},
                 "encoding": {
                     "y": y,
-                    "x": {"field": low, "type": "quantitative", "scale": spread},
+                    "x": {"field": low, "type": "quantitative", "title": title, **spread},
                     "x2": {"field": high},
                     "color": tint,
                 },
             },
             {
-                "mark": {"type": "point", "filled": True, "size": 95, "opacity": 0.95},
+                "mark": {"type": "point", "filled": True, "size": 100, "opacity": 0.95},
                 "encoding": {
                     "y": y,
-                    "x": {
-                        "field": value,
-                        "type": "quantitative",
-                        "title": title,
-                        "scale": spread,
-                        "axis": {"values": [-10, -3, -1, 0, 1, 2, 3, 5, 10, 30, 100, 300, 1000]},
-                    },
+                    "x": {"field": value, "type": "quantitative", "title": title, **spread},
                     "color": tint,
                     "shape": form,
-                    "tooltip": [{"field": label, "type": "nominal"}, {"field": source, "type": "nominal"}]
-                    + [
-                        {"field": f, "type": "quantitative", "title": n, "format": ",.4~r"}
-                        for f, n in ((value, title), (low, "from"), (high, "to"))
-                    ],
+                    "tooltip": tips(
+                        (label, "", ""),
+                        (source, "", ""),
+                        (value, title, ",.3~r"),
+                        (low, "from", ",.3~r"),
+                        (high, "to", ",.3~r"),
+                    ),
                 },
             },
         ],
@@ -292,186 +263,129 @@ def sources(
 
 
 def band(
-    x: str,
+    x: Spec,
     value: str,
     low: str,
     high: str,
     title: str,
     *,
-    second: str = "",
-    height: int = 260,
-    temporal: bool = True,
-    form: str = "~s",
-    x_title: str = "",
-    observed: str = "",
+    second: tuple[str, str, str] | None = None,
+    dashed: str = "",
+    marks: tuple[Spec, ...] = (),
+    height: int = 270,
+    zero: bool = True,
 ) -> Spec:
-    """A line inside its interval; optionally a second line (what was observed), or a dashed unobserved part."""
-    axis: Spec = (
-        {
-            "field": x,
-            "type": "temporal",
-            "title": None,
-            "axis": {"format": "%-d %b", "labelOverlap": True, "tickCount": 6},
-        }
-        if temporal
-        else {"field": x, "type": "quantitative", "title": x_title, "axis": {"format": form, "tickCount": 5}}
-    )
-    layers: list[Spec] = [
-        {
-            "mark": {"type": "area", "opacity": 0.22, "color": BLUE},
-            "encoding": {
-                "x": axis,
-                "y": {
-                    "field": low,
-                    "type": "quantitative",
-                    "title": title,
-                    "axis": {"format": form},
-                    "scale": {"zero": not second},
-                },
-                "y2": {"field": high},
+    """A line inside its interval over an axis.
+
+    Args:
+        second: another line (field, its name, the first line's name), as what was observed beside what was expected.
+        dashed: a field that says which part of the line lies beyond what was observed.
+        marks: layers to draw underneath.
+    """
+    kind = "date" if x["type"] == "temporal" else ",.0f"
+    y = number(value, title, scale={"zero": zero})
+    stroke: Spec = {"color": {"value": BLUE}}
+    if second:
+        stroke = {"color": {"datum": second[2], **choice("", {second[2]: BLUE, second[1]: ORANGE})}}
+        del stroke["color"]["field"]
+    if dashed:
+        stroke["strokeDash"] = {
+            "field": dashed,
+            "type": "nominal",
+            "legend": legend(),
+            "scale": {
+                "domain": ["Within observed spend", "Beyond observed spend"],
+                "range": [[1, 0], [4, 4]],
             },
+        }
+    layers = [
+        *marks,
+        {
+            "mark": {"type": "area", "opacity": 0.2, "color": BLUE},
+            "encoding": {"x": x, "y": {**y, "field": low}, "y2": {"field": high}},
         },
         {
-            "mark": {"type": "line", "color": BLUE, "strokeWidth": 2},
+            "mark": {"type": "line", "strokeWidth": 2},
             "encoding": {
-                "x": axis,
-                "y": {"field": value, "type": "quantitative"},
-                **(
-                    {
-                        "strokeDash": {
-                            "field": observed,
-                            "type": "nominal",
-                            "legend": {"orient": "top", "title": None},
-                            "scale": {
-                                "domain": ["Within observed spend", "Beyond observed spend"],
-                                "range": [[1, 0], [4, 4]],
-                            },
-                        }
-                    }
-                    if observed
-                    else {}
+                "x": x,
+                "y": y,
+                **stroke,
+                "tooltip": tips(
+                    (x["field"], "At", kind),
+                    (value, title, ",.3s"),
+                    (low, "from", ",.3s"),
+                    (high, "to", ",.3s"),
                 ),
-                "tooltip": [{"field": x, "type": "temporal" if temporal else "quantitative"}]
-                + [
-                    {"field": f, "type": "quantitative", "title": n, "format": ",.4~r"}
-                    for f, n in ((value, title), (low, "from"), (high, "to"))
-                ],
             },
         },
     ]
     if second:
         layers.append(
             {
-                "mark": {"type": "line", "color": ORANGE, "strokeWidth": 2},
-                "encoding": {"x": axis, "y": {"field": second, "type": "quantitative"}},
+                "mark": {"type": "line", "strokeWidth": 2},
+                "encoding": {
+                    "x": x,
+                    "y": {**y, "field": second[0]},
+                    "color": {**stroke["color"], "datum": second[1]},
+                },
             }
         )
     return {"height": height, "layer": layers}
 
 
-# A coarse outline of the lower forty-eight states (about forty points drawn by hand), only to orient the eye.
-OUTLINE = [
-    (-124.7, 48.4),
-    (-123.1, 48.9),
-    (-95.2, 49.0),
-    (-94.6, 48.7),
-    (-89.6, 48.0),
-    (-84.8, 46.8),
-    (-83.5, 46.0),
-    (-82.4, 43.0),
-    (-83.1, 42.0),
-    (-79.0, 42.8),
-    (-79.1, 43.4),
-    (-76.5, 43.9),
-    (-75.0, 45.0),
-    (-71.5, 45.0),
-    (-70.3, 46.2),
-    (-69.2, 47.4),
-    (-68.0, 47.2),
-    (-67.0, 44.8),
-    (-70.0, 43.8),
-    (-70.8, 42.6),
-    (-70.0, 41.7),
-    (-73.7, 40.9),
-    (-74.0, 39.7),
-    (-75.5, 38.0),
-    (-75.9, 36.6),
-    (-75.6, 35.3),
-    (-77.9, 33.9),
-    (-81.1, 31.7),
-    (-80.1, 26.9),
-    (-80.6, 25.2),
-    (-81.8, 26.1),
-    (-82.8, 28.0),
-    (-84.0, 30.0),
-    (-85.3, 29.7),
-    (-88.9, 30.4),
-    (-90.2, 29.1),
-    (-93.8, 29.7),
-    (-97.2, 27.7),
-    (-97.2, 26.0),
-    (-99.5, 27.5),
-    (-101.4, 29.8),
-    (-103.2, 29.0),
-    (-106.5, 31.8),
-    (-108.2, 31.8),
-    (-111.1, 31.3),
-    (-114.8, 32.5),
-    (-117.1, 32.5),
-    (-118.5, 34.0),
-    (-120.6, 34.6),
-    (-122.5, 37.6),
-    (-124.3, 40.4),
-    (-124.1, 44.0),
-    (-124.0, 46.3),
-    (-124.7, 48.4),
-]
+@cache
+def states() -> Spec:
+    """Borders of the lower forty-eight states (simplified to about 5 km), only to orient the eye."""
+    return json.loads((Path(__file__).parent / "states.json").read_text())
 
 
-def place_map(size: str, shade: str, name: str, size_title: str, shade_title: str, height: int = 380) -> Spec:
+def place_map(size: str, shade: str, name: str, size_title: str, shade_title: str, height: int = 460) -> Spec:
     """Places as circles at their coordinates: area shows volume, shade shows risk. Needs no tile server."""
-    outline = {
-        "type": "Feature",
-        "geometry": {"type": "LineString", "coordinates": [list(p) for p in OUTLINE]},
-    }
     return {
         "height": height,
         "projection": {"type": "albersUsa"},
         "layer": [
             {
-                "data": {"values": [outline]},
+                "data": {"values": [states()]},
                 "mark": {
                     "type": "geoshape",
                     "filled": False,
                     "stroke": GREY,
-                    "strokeOpacity": 0.55,
-                    "strokeWidth": 1,
+                    "strokeOpacity": 0.5,
+                    "strokeWidth": 0.7,
                 },
             },
             {
-                "mark": {"type": "circle", "opacity": 0.85, "stroke": GREY, "strokeWidth": 0.6},
+                "mark": {"type": "circle", "opacity": 0.9, "stroke": GREY, "strokeWidth": 0.6},
                 "encoding": {
                     "longitude": {"field": "longitude", "type": "quantitative"},
                     "latitude": {"field": "latitude", "type": "quantitative"},
                     "size": {
                         "field": size,
                         "type": "quantitative",
-                        "title": size_title,
-                        "scale": {"range": [25, 900]},
+                        "scale": {"range": [20, 1100]},
                         "legend": None,
                     },
                     "color": {
                         "field": shade,
                         "type": "quantitative",
                         "title": shade_title,
-                        "scale": {"scheme": "cividis", "domain": [0, 1]},
-                        "legend": {"orient": "bottom", "format": ".0%", "gradientLength": 160},
+                        "scale": {
+                            "range": ["#F7E3B0", "#EE9B4A", "#C4501B", "#6B1F00"],
+                            "nice": False,
+                            "zero": True,
+                        },
+                        "legend": {
+                            "orient": "bottom",
+                            "format": ".0%",
+                            "gradientLength": 220,
+                            "titleLimit": 320,
+                            "tickCount": 4,
+                        },
                     },
-                    "tooltip": [
-                        {"field": name, "type": "nominal", "title": "Place"},
-                        {"field": size, "type": "quantitative", "title": size_title, "format": ",.0f"},
-                        {"field": shade, "type": "quantitative", "title": shade_title, "format": ".0%"},
-                    ],
+                    "tooltip": tips(
+                        (name, "Place", ""), (size, size_title, ",.0f"), (shade, shade_title, ".1%")
+                    ),
                 },
             },
         ],

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import astuple, dataclass
 from datetime import UTC, date, datetime, timedelta
+from typing import Any
 
 import pandas as pd
 import streamlit as st
@@ -41,6 +43,10 @@ class Context:
     @property
     def brand(self) -> str:
         return self.filters.brand_id
+
+    def key(self) -> tuple[Any, ...]:
+        """What everything drawn from this context depends on: the version of the marts and the reader's filters."""
+        return (self.snap.version.token, *astuple(self.filters))
 
     def ready(self, what: str, *tables: str) -> bool:
         """Whether these marts are there and hold rows of this brand; otherwise says so on the page."""
@@ -93,6 +99,20 @@ class Context:
                 )
 
 
+#: Drawn parts kept per function: views times pages of a few versions, some 20 to 100 kB each.
+KEPT = 200
+
+
+def section(draw: Callable[..., None]) -> Callable[..., None]:
+    """A part of a page without widgets, drawn once per version, view and arguments, then sent again as it was.
+
+    Many readers look at the same few views; what they see cannot change until the next publish.
+    """
+    return st.cache_resource(
+        draw, show_spinner=False, max_entries=KEPT, hash_funcs={Context: lambda context: context.key()}
+    )
+
+
 def sidebar(snap: Snapshot, brand_id: str, uses: frozenset[str]) -> Context | None:
     """Filters in the sidebar, kept in the address so that a view can be shared. ``None`` without any data."""
     dates = queries.span(snap, brand_id)
@@ -100,7 +120,7 @@ def sidebar(snap: Snapshot, brand_id: str, uses: frozenset[str]) -> Context | No
         return None
     first, last = dates
     offered = queries.options(snap, brand_id)
-    names = {str(r.id): str(r.name) for frame in offered.values() for r in frame.itertuples(index=False)}
+    names = {i: name for kind in offered.values() for i, name in kind.items()}
     with st.sidebar:
         chosen_period: str | None = DEFAULT_PERIOD
         if "period" in uses:
@@ -116,7 +136,7 @@ def sidebar(snap: Snapshot, brand_id: str, uses: frozenset[str]) -> Context | No
         for kind, label in (("channel", "Channels"), ("retailer", "Retailers"), ("dma", "Places (DMA)")):
             picked[kind] = ()
             if kind in uses:
-                ids = [str(i) for i in offered[kind].id]
+                ids = list(offered[kind])
                 chosen = st.multiselect(
                     label,
                     ids,

@@ -50,12 +50,25 @@ def whole(value: Any) -> str:
 
 
 def ratio(value: Any) -> str:
-    return MISSING if missing(value) else f"{float(value):.2f}".replace("-", "−")
+    """Three figures at most: ``1.23``, ``20.3``, ``523``."""
+    if missing(value):
+        return MISSING
+    number = float(value)
+    decimals = 2 if abs(number) < 9.995 else 1 if abs(number) < 99.95 else 0
+    return f"{number:,.{decimals}f}".replace("-", "−")
 
 
 def percent(value: Any) -> str:
     """A share (0.123) as ``12.3 %``."""
     return MISSING if missing(value) else f"{float(value) * 100:.1f} %".replace("-", "−")
+
+
+def chance(value: Any) -> str:
+    """A probability in whole percent; never a false certainty."""
+    if missing(value):
+        return MISSING
+    number = float(value)
+    return "> 99 %" if number > 0.99 else "< 1 %" if number < 0.01 else f"{number * 100:.0f} %"
 
 
 def small_percent(value: Any) -> str:
@@ -88,6 +101,11 @@ def moment(value: datetime | date | None) -> str:
 
 def text(value: Any) -> str:
     return MISSING if missing(value) or value == "" else str(value)
+
+
+def between(frame: pd.DataFrame, low: str, high: str, how: Any = ratio) -> list[str]:
+    """Each row's interval, from two of its columns."""
+    return [interval(a, b, how) for a, b in zip(frame[low], frame[high], strict=True)]
 
 
 def words(value: Any) -> str:

@@ -10,6 +10,7 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from html import escape
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -18,51 +19,22 @@ import streamlit as st
 from dashboard import format as fmt
 from dashboard.export import to_csv
 
-STYLE = """
-<style>
-.ml-cards{display:grid;grid-template-columns:repeat(auto-fill,minmax(min(100%,168px),1fr));gap:.75rem;margin:.25rem 0 .75rem!important;padding:0!important;list-style:none}
-.ml-card{margin:0!important;border:1px solid color-mix(in srgb,currentColor 16%,transparent);border-radius:10px;padding:.7rem .85rem .6rem;min-width:0;background:color-mix(in srgb,currentColor 2.5%,transparent)}
-.ml-card .k{font-size:.8rem;opacity:.8;line-height:1.25}
-.ml-card .v{font-size:1.55rem;font-weight:650;line-height:1.35;font-variant-numeric:tabular-nums;overflow-wrap:anywhere}
-.ml-card .n{font-size:.76rem;opacity:.82;line-height:1.4}
-.ml-card .t{display:flex;flex-wrap:wrap;gap:0 .7rem;font-size:.78rem;font-variant-numeric:tabular-nums;margin-top:.15rem}
-.ml-card img{display:block;width:100%;height:30px;margin-top:.3rem}
-.ml-scroll{overflow-x:auto;max-width:100%;margin:.25rem 0 .5rem}
-.ml-scroll:focus-visible{outline:2px solid currentColor;outline-offset:2px}
-.ml-table{border-collapse:collapse;width:100%;font-size:.86rem;font-variant-numeric:tabular-nums}
-.ml-table caption{position:absolute;width:1px;height:1px;overflow:hidden;clip-path:inset(50%);white-space:nowrap}
-.ml-cap{font-size:.8rem;opacity:.82;margin:.2rem 0 .1rem}
-.ml-table th{font-weight:600;text-align:left;vertical-align:bottom;padding:.35rem .6rem;border-bottom:2px solid color-mix(in srgb,currentColor 30%,transparent);white-space:nowrap}
-.ml-table td,.ml-table tbody th{white-space:nowrap;padding:.32rem .6rem;border-bottom:1px solid color-mix(in srgb,currentColor 12%,transparent);vertical-align:top}
-.ml-table tbody th{font-weight:500}
-.ml-table .num{text-align:right;white-space:nowrap}
-.ml-table .wide{min-width:15rem;white-space:normal}
-.ml-state{border-left:4px solid currentColor;border-radius:6px;padding:.7rem .95rem;margin:.3rem 0 .9rem;background:color-mix(in srgb,currentColor 6%,transparent)}
-.ml-state b{display:block}
-.ml-state.stale{border-color:#B36B00}.ml-state.failed{border-color:#C44A00}.ml-state.empty{border-color:#5A7A99}.ml-state.good{border-color:#0072B2}
-.ml-badge{display:inline-block;border:1px solid currentColor;border-radius:999px;padding:0 .55rem;font-size:.76rem;line-height:1.5;white-space:nowrap}
-.ml-note{font-size:.84rem;opacity:.86;max-width:100ch}
-.ml-alert{border:1px solid color-mix(in srgb,currentColor 16%,transparent);border-left:5px solid #5A7A99;border-radius:8px;padding:.6rem .85rem;margin:.4rem 0}
-.ml-alert.critical{border-left-color:#C44A00}.ml-alert.warning{border-left-color:#B36B00}
-.ml-alert p{margin:.15rem 0;font-size:.88rem}
-/* The grid's own CSV button does not escape formulas; the page's download button does. */
-[data-testid="stElementToolbarButton"]:has([aria-label*="ownload"]),[data-testid="stDataFrame"] [aria-label="Download as CSV"]{display:none!important}
-[data-testid="stMainBlockContainer"]{padding:3.25rem 2.5rem 3rem;max-width:1400px}
-h1{font-size:1.75rem!important}h2{font-size:1.25rem!important}h3{font-size:1.05rem!important}
-@media (max-width:640px){.ml-card .v{font-size:1.3rem}.ml-cards{grid-template-columns:repeat(2,minmax(0,1fr));gap:.5rem}[data-testid="stMainBlockContainer"]{padding:3.25rem 1rem 2rem}}
-</style>
-"""
+STYLE = (Path(__file__).parent / "style.css").read_text()
 
 
 @dataclass(frozen=True)
 class Column:
-    """One column of a table: source column, heading, how a cell reads, and whether it is a number."""
+    """One column of a table: source column, heading, how a cell reads, and whether it is a number.
+
+    ``under`` names a column of text that stands in small type below the value (an interval, a name).
+    """
 
     name: str
     heading: str
     show: Callable[[Any], str] = fmt.text
     numeric: bool = True
     wide: bool = False
+    under: str = ""
 
 
 @dataclass(frozen=True)
@@ -85,7 +57,7 @@ def figure(key: str, value: Any, show: Callable[[Any], str]) -> str:
 
 
 def cards(items: Sequence[Card]) -> None:
-    """A grid of key figures that reflows to two columns on a phone."""
+    """A grid of key figures in even rows, two to a row on a phone."""
     body = []
     for card in items:
         moves = "".join(
@@ -101,7 +73,9 @@ def cards(items: Sequence[Card]) -> None:
             + line
             + "</li>"
         )
-    st.html(f'<ul class="ml-cards">{"".join(body)}</ul>')
+    n = len(items)
+    across = 4 if n in (1, 2, 3, 4, 7, 8) else 3 if n in (9, 6) else 5
+    st.html(f'<ul class="ml-cards" style="--n:{across}">{"".join(body)}</ul>')
 
 
 def _sparkline(points: Sequence[float], label: str) -> str:
@@ -129,15 +103,24 @@ def table(
     heads = "".join(
         f'<th scope="col" class="{"num" if c.numeric else ""}">{escape(c.heading)}</th>' for c in columns
     )
+    wanted = list(dict.fromkeys([c.name for c in columns] + [c.under for c in columns if c.under]))
     rows = []
-    for number, record in enumerate(frame[[c.name for c in columns]].itertuples(index=False, name=None)):
+    for number, record in enumerate(zip(*(frame[name].tolist() for name in wanted), strict=True)):
         cells = []
-        for position, (column, value) in enumerate(zip(columns, record, strict=True)):
+        row = dict(zip(wanted, record, strict=True))
+        for position, column in enumerate(columns):
+            value = row[column.name]
             shown = (
                 figure(f"{key}.{number}.{column.name}", value, column.show)
                 if key and column.numeric
                 else escape(column.show(value))
             )
+            if (
+                column.under
+                and not fmt.missing(row[column.under])
+                and row[column.under] not in ("", fmt.MISSING)
+            ):
+                shown += f"<small>{escape(str(row[column.under]))}</small>"
             tag = "th scope='row'" if head and position == 0 else "td"
             kind = ("num" if column.numeric else "") + (" wide" if column.wide else "")
             cells.append(f'<{tag} class="{kind.strip()}">{shown}</{tag[:2]}>')
@@ -159,9 +142,9 @@ def note(words: str) -> None:
 
 
 def chart(frame: pd.DataFrame, spec: dict[str, Any], alt: str, caption: str = "") -> None:
-    """A Vega-Lite chart drawn by the page itself (no outside request), with alt text and a caption."""
+    """A Vega-Lite chart drawn by the page itself (no outside request), with alt text and a caption above."""
+    st.html(f'<p class="ml-cap ml-over">{escape(caption or alt)}</p>')
     st.vega_lite_chart(frame, spec, width="stretch", alt=alt)
-    st.caption(caption or alt)
 
 
 def download(frame: pd.DataFrame, name: str, label: str = "Download as CSV") -> None:

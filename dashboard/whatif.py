@@ -1,10 +1,14 @@
-"""What happens when money moves between two channels, read off the stored response curves.
+"""What happens when money moves between two channels, read off the stored response curves and plans.
 
 The curves carry a mean and a 90 % interval at each spend level. Between levels the curve is interpolated
-linearly. A channel's uncertainty is taken as one factor along its curve (its interval moves up or down
-together) and as independent between channels; the sum is treated as normal. That is an approximation and
-every reader of the result is told so. Scenarios that the planner has computed in full are in
-``fct_budget_scenario``.
+linearly. The planner computes its plans week by week, with carry-over and pacing, so a stored plan and the
+curve at the same mean spend differ somewhat. Where a plan in ``fct_budget_scenario`` holds a channel at a
+level, the answer at that level is the plan's; between two such levels the ratio of plan to curve is
+interpolated, beyond the last it is kept.
+
+A channel's uncertainty is taken as one factor along its curve (its interval moves up or down together) and as
+independent between channels; the sum is treated as normal. That is an approximation and every reader of the
+result is told so.
 """
 
 from __future__ import annotations
@@ -17,8 +21,8 @@ import pandas as pd
 
 Z90 = 1.6448536269514722
 METHOD = (
-    "Read off the stored response curves by linear interpolation; channels' uncertainty taken as independent "
-    "and normal, so the interval is approximate."
+    "Read off the stored response curves by linear interpolation, tied to the stored plans where they hold a "
+    "channel at that level; channels' uncertainty taken as independent and normal, so the interval is approximate."
 )
 
 
@@ -58,8 +62,42 @@ def at(curve: pd.DataFrame, spend: float) -> tuple[float, float, float]:
     )
 
 
+def start(plans: pd.DataFrame) -> dict[str, float]:
+    """Weekly spend by channel under the current plan, USD; empty where no current plan is stored."""
+    now = plans[(plans["scenario"] == "current") & (plans["channel_id"] != "all")]
+    return {
+        str(r.channel_id): float(r.spend_usd) / float(r.horizon_weeks)
+        for r in now.itertuples()
+        if float(r.spend_usd) > 0
+    }
+
+
+def tie(plans: pd.DataFrame, curve: pd.DataFrame, channel: str, now: float) -> tuple[np.ndarray, np.ndarray]:
+    """Levels of weekly spend at which a stored plan holds a channel, and the ratio of the plan's change to the curve's.
+
+    Levels whose change is too small to carry a ratio (under 1 % of the spend, or opposite signs) are left out.
+    """
+    points: dict[float, float] = {}
+    for row in plans[(plans["channel_id"] == channel) & (plans["scenario"] != "current")].itertuples():
+        level, told = (
+            float(x) / float(row.horizon_weeks) for x in (row.spend_usd, row.incremental_revenue_usd)
+        )
+        if abs(level - now) < 0.01 * now or level > float(curve["spend_per_week_usd"].max()):
+            continue
+        read = at(curve, level)[0] - at(curve, now)[0]
+        if read * told > 0:
+            points[level] = told / read
+    levels = sorted(points)
+    return np.array(levels), np.array([points[level] for level in levels])
+
+
 def move(
-    curves: pd.DataFrame, spend: dict[str, float], from_channel: str, to_channel: str, amount: float
+    curves: pd.DataFrame,
+    spend: dict[str, float],
+    from_channel: str,
+    to_channel: str,
+    amount: float,
+    plans: pd.DataFrame | None = None,
 ) -> Move:
     """Move ``amount`` USD a week from one channel to another.
 
@@ -67,6 +105,8 @@ def move(
         curves: rows of fct_response_curve (channel_id, spend_per_week_usd, incremental_revenue_usd, p05_usd, p95_usd,
             is_observed).
         spend: current weekly spend by channel, USD.
+        plans: rows of fct_budget_scenario to agree with (scenario, channel_id, spend_usd, incremental_revenue_usd as the
+            change against the current plan, horizon_weeks).
 
     Raises:
         WhatIfError: unknown channel, the same channel twice, an amount that is not positive or exceeds what the
@@ -88,8 +128,12 @@ def move(
     for name, change in ((from_channel, -amount), (to_channel, amount)):
         curve = curves[curves["channel_id"] == name].sort_values("spend_per_week_usd")
         before, after = at(curve, spend[name]), at(curve, spend[name] + change)
-        means.append(after[0] - before[0])
-        width = abs((after[2] - before[2]) - (after[1] - before[1]))
+        levels, ratios = (
+            tie(plans, curve, name, spend[name]) if plans is not None else (np.array([]), np.array([]))
+        )
+        ratio = float(np.interp(spend[name] + change, levels, ratios)) if len(levels) else 1.0
+        means.append(ratio * (after[0] - before[0]))
+        width = ratio * abs((after[2] - before[2]) - (after[1] - before[1]))
         variances.append((width / (2 * Z90)) ** 2)
         seen = curve.loc[curve["is_observed"].astype(bool), "spend_per_week_usd"]
         beyond |= bool(seen.empty or spend[name] + change > float(seen.max()) + 1e-6)

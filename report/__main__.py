@@ -1,4 +1,4 @@
-"""``python -m report [--serving FILE] [--out FILE.html] [--truth DIR]``: write the leadership report."""
+"""``python -m report [--serving FILE] [--out FILE.html] [--truth DIR] [--no-pdf]``: write the leadership report."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from dashboard.reader import NoServingFile
+from report import pdf
 from report.build import build
 from settings import SettingsError, load_settings
 
@@ -24,6 +25,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     parser.add_argument(
         "--truth", type=Path, help="folder of a simulated world's truth, to stand beside the answers"
+    )
+    parser.add_argument(
+        "--no-pdf", action="store_true", help="HTML only, even where a browser could print it"
     )
     args = parser.parse_args(argv)
     try:
@@ -41,6 +45,13 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f"report: {error}", file=sys.stderr)
         return 2
     print(f"report: {out}")
+    if not args.no_pdf:
+        printed = out.with_suffix(".pdf")
+        print(
+            f"report: {printed}"
+            if pdf.write(out, printed)
+            else "report: no Chromium to print a PDF with, HTML only"
+        )
     return 0
 
 

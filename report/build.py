@@ -3,72 +3,20 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
-from datetime import date, timedelta
 from html import escape
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 
 from dashboard import answers, queries
 from dashboard import format as fmt
-from dashboard.filters import Filters, period
-from dashboard.reader import Reader, Snapshot
+from dashboard.filters import period
+from dashboard.reader import Reader
 from report import charts
 from report.charts import Mark
+from report.page import Report, document, plain
 from serving.answers import Answer
 from serving.answers import answers as leadership_answers
-
-STYLE = """
-:root{color-scheme:light}body{font:16px/1.55 system-ui,-apple-system,"Segoe UI",sans-serif;color:#1A2230;background:#fff;margin:0}
-main{max-width:960px;margin:0 auto;padding:2rem 1.2rem 4rem}h1{font-size:1.9rem;line-height:1.2;margin:.2rem 0 .6rem}
-h2{font-size:1.3rem;margin:2.4rem 0 .5rem;border-top:2px solid #1A2230;padding-top:.8rem}p{margin:.5rem 0}.meta{color:#50607A;font-size:.9rem}
-.lead{font-size:1.08rem}table{border-collapse:collapse;width:100%;font-size:.88rem;font-variant-numeric:tabular-nums;margin:.6rem 0}
-caption{text-align:left;color:#50607A;font-size:.82rem;padding-bottom:.3rem}th,td{padding:.32rem .5rem;border-bottom:1px solid #DDE2E8;text-align:left;vertical-align:top}
-thead th{border-bottom:2px solid #8A94A3}.n{text-align:right;white-space:nowrap}.wrap{overflow-x:auto}svg{width:100%;height:auto;margin:.4rem 0}
-.answer{border-left:4px solid #0072B2;background:#F3F7FB;padding:.6rem .9rem;margin:.5rem 0;border-radius:4px}.answer b{display:block}
-.truth{color:#00654A;font-size:.92rem}.note{border-left:4px solid #B36B00;background:#FBF6EE;padding:.5rem .9rem;border-radius:4px;font-size:.92rem}
-@media print{main{max-width:none;padding:0}h2{break-after:avoid}table,svg,.answer{break-inside:avoid}}
-"""
-
-
-class Report:
-    """Collects the page; every section says where its numbers come from, or why they are missing."""
-
-    def __init__(self, snap: Snapshot, brand_id: str, truth: Path | None) -> None:
-        self.snap, self.brand, self.truth = snap, brand_id, truth
-        self.parts: list[str] = []
-        self.everything = Filters(brand_id, date.min, date.max)
-
-    def add(self, *html: str) -> None:
-        self.parts.extend(html)
-
-    def has(self, *tables: str) -> bool:
-        """Whether all marts hold rows of this brand; notes the gap in the page otherwise."""
-        for table in tables:
-            keyed = self.snap.has(table, "brand_id")
-            where, values = ("where brand_id = ?", [self.brand]) if keyed else ("", [])
-            if not self.snap.has(table) or not self.snap.value(
-                f"select count(*) from marts.{table} {where}", values
-            ):
-                self.add(
-                    f'<p class="note">{escape(table)} holds no rows in this version, so this part has no answer yet.</p>'
-                )
-                return False
-        return True
-
-    def table(
-        self, caption: str, heads: Sequence[str], rows: Sequence[Sequence[Any]], numeric: Sequence[int] = ()
-    ) -> None:
-        def cell(i: int, value: Any, tag: str = "td") -> str:
-            return f"<{tag}{' class=n' if i in numeric else ''}>{escape(str(value))}</{tag}>"
-
-        head = "".join(cell(i, h, "th") for i, h in enumerate(heads))
-        body = "".join(f"<tr>{''.join(cell(i, v) for i, v in enumerate(row))}</tr>" for row in rows)
-        self.add(
-            f'<div class="wrap"><table><caption>{escape(caption)}</caption><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>'
-        )
 
 
 def build(serving: Path, brand_id: str, truth: Path | None = None) -> str:
@@ -88,19 +36,9 @@ def build(serving: Path, brand_id: str, truth: Path | None = None) -> str:
             _opening(report)
             for section in (_drivers, _credit, _move, _demand, _worked, _caveats):
                 section(report)
-            return _page(report)
+            return document(report)
     finally:
         reader.close()
-
-
-def _page(report: Report) -> str:
-    version = report.snap.version
-    return (
-        '<!doctype html><html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width,initial-scale=1">'
-        "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'\">"
-        f"<title>Leadership report, {escape(fmt.day(version.as_of_date))}</title><style>{STYLE}</style></head><body><main>"
-        f"{''.join(report.parts)}</main></body></html>\n"
-    )
 
 
 def _opening(report: Report) -> None:
@@ -110,15 +48,16 @@ def _opening(report: Report) -> None:
         f'<p class="meta">Data to {escape(fmt.day(version.as_of_date))} · {escape(version.label)} · code {escape(fmt.text(version.code_version))} · brand {escape(report.brand)}</p>',
         '<p class="lead">The questions that leadership asks, answered from the published marts. Each answer carries its interval and the mart it comes from.</p>',
     )
+    names = queries.options(report.snap, report.brand)["channel"]
     for answer in _leadership(report):
         source = f' <span class="meta">({escape(answer.mart)})</span>' if answer.mart else ""
         truth = (
-            f'<span class="truth">Truth in the simulated world: {escape(answer.truth)}</span>'
+            f'<span class="truth">Truth in the simulated world: {escape(plain(answer.truth, names))}</span>'
             if answer.truth
             else ""
         )
         report.add(
-            f'<div class="answer"><b>{escape(answer.question)}</b>{escape(answer.text)}{source} {truth}</div>'
+            f'<div class="answer"><b>{escape(answer.question)}</b>{escape(plain(answer.text, names))}{source} {truth}</div>'
         )
 
 
@@ -250,10 +189,18 @@ def _credit(report: Report) -> None:
                 fmt.interval(cell["mmm"].roas_low, cell["mmm"].roas_high) if "mmm" in cell else fmt.MISSING,
                 show("lift"),
                 fmt.words(first.verdict),
-                fmt.percent(first.verdict_probability),
+                fmt.chance(first.verdict_probability),
             ]
         )
-    report.add(charts.rows(items, "Sales per dollar: claimed, attributed, and caused", "Sales per dollar"))
+    report.add(
+        charts.rows(
+            items,
+            "Sales per dollar: claimed, attributed, and caused",
+            "Sales per dollar, on a logarithmic scale; dashed: one for one",
+            1.0,
+            logarithmic=True,
+        )
+    )
     report.table(
         "From fct_channel_evidence; only the model and lift tests measure cause",
         [
@@ -282,7 +229,7 @@ def _credit(report: Report) -> None:
                     fmt.interval(r.ci_low, r.ci_high),
                     fmt.text(r.unit),
                     fmt.words(r.verdict),
-                    fmt.percent(r.probability),
+                    fmt.chance(r.probability),
                 ]
                 for r in known.itertuples()
             ],
@@ -304,7 +251,7 @@ def _move(report: Report) -> None:
                 fmt.money(r.spend_usd),
                 fmt.money(r.gain_usd),
                 fmt.MISSING if r.scenario == "current" else fmt.interval(r.p05_usd, r.p95_usd, fmt.money),
-                fmt.percent(r.probability_of_gain),
+                fmt.chance(r.probability_of_gain),
                 "beyond observed spend" if r.is_extrapolated is True else "",
             ]
             for r in rows.itertuples()
@@ -359,14 +306,14 @@ def _demand(report: Report) -> None:
     places = answers.forecast_places(report.snap, report.everything, 4)
     report.table(
         "The twelve largest places, next four weeks; from fct_demand_forecast_week and fct_stock_risk_week",
-        ["Place", "P10", "P50", "P90", "Run out", "Sales at risk"],
+        ["Place", "P10", "P50", "P90", "Units likely lost", "Sales at risk"],
         [
             [
                 fmt.place(r.place),
                 fmt.count(r.p10_units),
                 fmt.count(r.p50_units),
                 fmt.count(r.p90_units),
-                fmt.percent(r.probability_stockout),
+                fmt.percent(r.lost_share),
                 fmt.money(r.lost_sales_usd),
             ]
             for r in places.head(12).itertuples()
@@ -375,9 +322,7 @@ def _demand(report: Report) -> None:
     )
     if report.snap.has("fct_forecast_backtest"):
         best = answers.accuracy(report.snap, report.everything)
-        champion = best[best.is_champion.astype(bool)].head(1)
-        if len(champion):
-            c = champion.iloc[0]
+        for c in best[best.model == "served"].itertuples():
             report.add(
                 f"<p>How good it has been on held-out weeks: median error {escape(fmt.percent(c.wape))} (WAPE), {escape(fmt.percent(c.coverage80))} of weeks inside the 80 % band, over {int(c.tests):,} tests (fct_forecast_backtest).</p>"
             )
@@ -388,8 +333,10 @@ def _worked(report: Report) -> None:
     if not report.has("fct_geo_lift"):
         return
     rows = answers.lifts(report.snap, report.everything)
+    if "is_primary" in rows and rows.is_primary.any():
+        rows = rows[rows.is_primary.astype(bool)]
     report.table(
-        "Geographic experiments; from fct_geo_lift; intervals are 95 %",
+        "Geographic experiments by their primary method; from fct_geo_lift; intervals are 95 %",
         [
             "Experiment",
             "Channel",
@@ -411,14 +358,23 @@ def _worked(report: Report) -> None:
                 fmt.money(r.incremental_revenue_usd),
                 fmt.ratio(r.iroas),
                 fmt.interval(r.iroas_ci_low, r.iroas_ci_high),
-                fmt.MISSING if fmt.missing(r.p_value) else f"{r.p_value:.3f}",
+                fmt.MISSING
+                if fmt.missing(r.p_value)
+                else f"{r.p_value:.3f}"
+                if r.p_value >= 0.001
+                else "< 0.001",
             ]
             for r in rows.itertuples()
         ],
         (3, 5, 6, 8),
     )
     if report.snap.has("fct_geo_lift_series") and len(rows):
-        series = answers.lift_series(report.snap, report.brand, rows.experiment_id.iloc[0])
+        newest = rows.iloc[0]
+        series = answers.lift_series(report.snap, report.brand, newest.experiment_id)
+        day, quarter = pd.to_datetime(series.date_day), pd.Timedelta(weeks=13)
+        series = series[
+            (day >= pd.Timestamp(newest.window_start) - quarter) & (day <= pd.Timestamp(newest.window_end))
+        ]
         points = [
             (f"{pd.Timestamp(r.date_day):%-d %b}", float(r.counterfactual), float(r.low), float(r.high))
             for r in series.itertuples()
@@ -427,8 +383,8 @@ def _worked(report: Report) -> None:
             report.add(
                 charts.band(
                     points,
-                    "Sales in treated places: observed in orange, without the campaign in blue",
-                    "Sales: observed (orange), without the campaign (blue)",
+                    f"{newest.experiment_id}: sales in treated places, observed (orange) and expected without the change (blue)",
+                    f"{newest.experiment_id}, the test and the quarter before: observed (orange), expected without the change (blue)",
                     [float(v) for v in series.observed],
                 )
             )
@@ -442,7 +398,7 @@ def _caveats(report: Report) -> None:
     if dates:
         start, end = period("launch", *dates)
         report.add(
-            f"<li>The launch window is {escape(fmt.day(start))} to {escape(fmt.day(end))}; days after {escape(fmt.day(end + timedelta(days=0)))} are not in this report.</li>"
+            f"<li>The launch window is {escape(fmt.day(start))} to {escape(fmt.day(end))}; days after {escape(fmt.day(end))} are not in this report.</li>"
         )
     report.add(
         "<li>The mix model reads cause from variation that nobody randomised; it is calibrated by the experiments above, and channels without enough evidence are marked as not supported.</li>",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
-from math import floor, log10
+from math import copysign, floor, log1p, log10
 
 BLUE, ORANGE, GREEN, GREY = "#0072B2", "#D55E00", "#009E73", "#8A94A3"
 
@@ -52,18 +52,35 @@ def _symbol(mark: Mark, x: float, y: float) -> str:
     return f'<circle cx="{x:.1f}" cy="{y:.1f}" r="5" fill="{mark.colour}"/>'
 
 
+ROUND = (-30, -10, -3, -1, 0, 1, 2, 3, 5, 10, 20, 50, 100, 200, 500, 1000, 2000)
+
+
 def rows(
-    items: Sequence[tuple[str, Sequence[Mark]]], title: str, unit: str, reference: float | None = None
+    items: Sequence[tuple[str, Sequence[Mark]]],
+    title: str,
+    unit: str,
+    reference: float | None = None,
+    *,
+    logarithmic: bool = False,
 ) -> str:
-    """A row per label with one or more marks on a shared axis."""
+    """A row per label with one or more marks on a shared axis; a signed logarithm where one row dwarfs the others."""
     values = [v for _, marks in items for m in marks for v in (m.value, m.low, m.high) if v is not None]
-    scale = ticks(min([0.0, *values]), max([0.0, *values]))
-    left, width, step = 170, 760, 30
+    bottom, top = min([0.0, *values]), max([0.0, *values])
+    if logarithmic:
+        inside = [i for i, t in enumerate(ROUND) if bottom <= t <= top]
+        scale = [float(t) for t in ROUND[max(0, inside[0] - 1) : inside[-1] + 2]]
+    else:
+        scale = ticks(bottom, top)
+    left, width, step = 190, 760, 30
     height = step * len(items) + 64
     legend = {(m.name, m.colour, m.shape) for _, marks in items for m in marks if m.name}
 
+    def spread(value: float) -> float:
+        return copysign(log1p(abs(value)), value) if logarithmic else value
+
     def at(value: float) -> float:
-        return left + (value - scale[0]) / (scale[-1] - scale[0]) * (width - left - 30)
+        share = (spread(value) - spread(scale[0])) / (spread(scale[-1]) - spread(scale[0]))
+        return left + share * (width - left - 30)
 
     body = []
     for tick in scale:

@@ -7,71 +7,24 @@ import streamlit as st
 
 from dashboard import answers, charts, queries, ui, whatif
 from dashboard import format as fmt
-from dashboard.context import Context
+from dashboard.context import Context, section
 from dashboard.filters import Filters, period
 from dashboard.ui import Card, Column
 
+#: Plans that people choose between; what remains are the plans without one channel.
+MAIN = tuple(answers.SCENARIO_NAMES)
+SHOWN_WASTE = 12
+
 
 def render(page: Context) -> None:
+    """Stored plans, a what-if between two channels, response curves, marginal returns, and spend that does not pay."""
     page.model_state("mmm", "budget")
     if page.ready("Plans", "fct_budget_scenario"):
         st.header("Plans")
         _plans(page)
-    if page.ready("Response curves", "fct_response_curve"):
-        st.header("Move money between two channels")
-        _move(page)
-        st.header("Response curves")
-        _curves(page)
-    st.header("Claimed return and marginal return")
-    if page.ready("Channel ROI", "fct_channel_roi", "fct_channel_evidence"):
-        _marginal(page)
-    st.header("Spend that does not pay")
-    if page.ready("Wasted spend", "fct_wasted_spend"):
-        _wasted(page)
-
-
-def _plans(page: Context) -> None:
-    rows = answers.scenarios(page.snap, page.brand)
-    rows = rows.assign(
-        name=rows.scenario.map(answers.scenario_name),
-        caution=["beyond observed spend" if x is True else "" for x in rows.is_extrapolated],
-        interval=[
-            fmt.MISSING if scenario == "current" else fmt.interval(a, b, fmt.money)
-            for scenario, a, b in zip(rows.scenario, rows.p05_usd, rows.p95_usd, strict=True)
-        ],
-    )
-    today = rows[rows.scenario == "current"]
-    if len(today):
-        now = today.iloc[0]
-        ui.cards(
-            [
-                Card("current.spend_usd", "Today's plan, budget", now.spend_usd, fmt.money),
-                Card(
-                    "current.caused_usd",
-                    "Sales it causes",
-                    now.incremental_revenue_usd,
-                    fmt.money,
-                    f"{fmt.interval(now.p05_usd, now.p95_usd, fmt.money)} (90 %)",
-                ),
-            ]
-        )
-    ui.table(
-        rows,
-        [
-            Column("name", "Plan", fmt.text, False),
-            Column("spend_usd", "Budget", fmt.money),
-            Column("gain_usd", "Change in sales", fmt.money),
-            Column("interval", "90 % interval", fmt.text, False),
-            Column("probability_of_gain", "Chance of a gain", fmt.percent),
-            Column("caution", "Caution", fmt.text, False),
-        ],
-        "Every stored plan over the planning horizon, against today's plan",
-        key="scenario",
-    )
-    names = rows.scenario.tolist()
-    start = names.index("optimal") if "optimal" in names else 0
-    chosen = (
-        st.selectbox(
+        names = answers.scenarios(page.snap, page.brand).scenario.tolist()
+        start = names.index("optimal") if "optimal" in names else 0
+        chosen = st.selectbox(
             "Plan to open",
             names,
             index=start,
@@ -79,19 +32,96 @@ def _plans(page: Context) -> None:
             key="plan",
             bind="query-params",
         )
-        or names[start]
+        chosen = chosen or names[start]
+        _plan(page, chosen)
+        ui.download(_plan_rows(page, chosen), f"plan-{chosen}", "Download the plan as CSV")
+    if page.ready("Response curves", "fct_response_curve"):
+        st.header("Move money between two channels")
+        _move(page)
+        st.header("Response curves")
+        _curves(page)
+    _returns(page)
+    if page.ready("Wasted spend", "fct_wasted_spend"):
+        ui.download(answers.wasted(page.snap, page.filters), "wasted-spend")
+
+
+@section
+def _plans(page: Context) -> None:
+    rows = answers.scenarios(page.snap, page.brand)
+    rows = rows.assign(
+        name=rows.scenario.map(answers.scenario_name),
+        caution=["part beyond observed spend" if x is True else "" for x in rows.is_extrapolated],
+        interval=[
+            fmt.MISSING if scenario == "current" else text
+            for scenario, text in zip(
+                rows.scenario, fmt.between(rows, "p05_usd", "p95_usd", fmt.money), strict=True
+            )
+        ],
     )
+    for now in rows[rows.scenario == "current"].itertuples():
+        spread = f"{fmt.interval(now.p05_usd, now.p95_usd, fmt.money)} (90 %)"
+        ui.cards(
+            [
+                Card("current.spend_usd", "Today's plan, budget", now.spend_usd, fmt.money, _horizon(page)),
+                Card("current.caused_usd", "Sales it causes", now.incremental_revenue_usd, fmt.money, spread),
+                *_best(rows),
+            ]
+        )
+    columns = [
+        Column("name", "Plan", fmt.text, False),
+        Column("spend_usd", "Budget", fmt.money),
+        Column("gain_usd", "Change in sales", fmt.money),
+        Column("interval", "90 % interval", fmt.text, False),
+        Column("probability_of_gain", "Chance of a gain", fmt.chance),
+        Column("caution", "Caution", lambda v: str(v or ""), False),
+    ]
+    main = rows.scenario.isin(MAIN)
+    ui.table(
+        rows[main], columns, "Stored plans over the planning horizon, against today's plan", key="scenario"
+    )
+    if (~main).any():
+        with st.expander("What each channel carries: the plan without it"):
+            ui.table(rows[~main], columns[:-1], "Plans without one channel", key="without")
+
+
+def _horizon(page: Context) -> str:
+    plans = answers.every_plan(page.snap, page.brand)
+    return f"Over {int(plans.horizon_weeks.iloc[0])} weeks" if len(plans) else ""
+
+
+def _best(rows: pd.DataFrame) -> list[Card]:
+    return [
+        Card(
+            f"{r.scenario}.gain_usd",
+            f"{r.name_} would add",
+            r.gain_usd,
+            fmt.money,
+            f"{r.interval} (90 %)",
+        )
+        for r in rows[rows.scenario.isin(("optimal", "move_5m"))]
+        .rename(columns={"name": "name_"})
+        .itertuples()
+    ]
+
+
+def _plan_rows(page: Context, chosen: str) -> pd.DataFrame:
     plan = answers.plan(page.snap, page.brand, chosen)
-    if page.filters.channels:
-        plan = plan[plan.channel_id.isin(page.filters.channels)]
+    return plan[plan.channel_id.isin(page.filters.channels)] if page.filters.channels else plan
+
+
+@section
+def _plan(page: Context, chosen: str) -> None:
+    plan = _plan_rows(page, chosen)
     plan = plan.assign(
-        interval=[fmt.interval(a, b, fmt.money) for a, b in zip(plan.p05_usd, plan.p95_usd, strict=True)],
-        caution=["beyond observed" if x else "" for x in plan.is_extrapolated],
+        interval=fmt.between(plan, "p05_usd", "p95_usd", fmt.money),
+        caution=["beyond observed spend" if x else "" for x in plan.is_extrapolated],
+        direction=["more" if c >= 0 else "less" for c in plan.spend_change_usd],
+        change=plan.spend_change_usd.astype(float),
     )
     ui.table(
         plan,
         [
-            Column("channel_name", "Channel", fmt.text, False),
+            Column("channel_name", "Channel", fmt.text, False, under="caution"),
             Column("current_spend_usd", "Today", fmt.money),
             Column("spend_usd", "Plan", fmt.money),
             Column("spend_change_usd", "Change", fmt.money),
@@ -101,112 +131,79 @@ def _plans(page: Context) -> None:
                 fmt.money,
             ),
             Column("interval", "90 % interval", fmt.text, False),
-            Column("caution", "Caution", fmt.text, False),
         ],
         f"{answers.scenario_name(chosen)}, by channel",
         key="plan",
     )
-    change = plan.assign(
-        direction=["more" if c >= 0 else "less" for c in plan.spend_change_usd],
-        spend_change_usd=plan.spend_change_usd.astype(float),
-    )
-    order = plan.sort_values("spend_change_usd", ascending=False).channel_name.tolist()
-    fill = {
-        "field": "direction",
-        "type": "nominal",
-        "title": None,
-        "scale": {"domain": ["more", "less"], "range": [charts.BLUE, charts.ORANGE]},
-        "legend": {"orient": "top"},
-    }
-    ui.chart(
-        change,
-        charts.bars("channel_name", "spend_change_usd", "Change in spend, USD", order, fill=fill),
-        f"Change in spend by channel under {answers.scenario_name(chosen)}; blue is more, orange is less.",
-    )
-    ui.download(plan.drop(columns=["interval", "caution"]), f"plan-{chosen}", "Download the plan as CSV")
+    moved = plan[plan.change.abs() >= 0.5].sort_values("change", ascending=False)
+    if len(moved):
+        ui.chart(
+            moved[["channel_name", "change", "direction"]],
+            charts.bars(
+                "channel_name",
+                "change",
+                "Change in spend, USD",
+                moved.channel_name.tolist(),
+                fill=charts.choice("direction", {"more": charts.BLUE, "less": charts.ORANGE}),
+            ),
+            f"Change in spend by channel under {answers.scenario_name(chosen)}; blue is more, orange is less.",
+        )
 
 
 def _move(page: Context) -> None:
-    everything = answers.curves(
+    curves = answers.curves(
         page.snap, Filters(page.brand, page.first, page.last)
-    )  # a move may leave the filtered channels
-    now = weekly_spend(page)
-    ids = [c for c in dict.fromkeys(everything.channel_id) if now.get(c, 0) > 0]
+    )  # a move may leave the filter
+    plans = answers.every_plan(page.snap, page.brand) if page.snap.has("fct_budget_scenario") else None
+    now = (whatif.start(plans) if plans is not None else {}) or weekly_spend(page)
+    ids = [c for c in dict.fromkeys(curves.channel_id) if now.get(c, 0) > 0]
     if len(ids) < 2:
         ui.state(
             "empty", "Not enough curves", "A move needs two channels with a response curve and current spend."
         )
         return
-    name = lambda i: page.names.get(i, i)  # noqa: E731
     one, two, three = st.columns(3)
     with one:
-        source = st.selectbox(
-            "Take from",
-            ids,
-            index=ids.index("meta_retargeting") if "meta_retargeting" in ids else 0,
-            format_func=name,
-            key="from",
-            bind="query-params",
-        )
+        source = _channel(page, "Take from", ids, "meta_retargeting", "from")
     with two:
-        targets = [i for i in ids if i != source]
-        target = st.selectbox(
-            "Give to",
-            targets,
-            index=targets.index("ctv_other") if "ctv_other" in targets else 0,
-            format_func=name,
-            key="to",
-            bind="query-params",
-        )
+        target = _channel(page, "Give to", [i for i in ids if i != source], "ctv_other", "to")
     with three:
         share = st.slider("Share of its weekly spend, %", 5, 100, 25, 5, key="share", bind="query-params")
-    amount = now[source] * share / 100
     try:
-        result = whatif.move(everything, now, source, target, amount)
+        result = whatif.move(curves, now, source, target, now[source] * share / 100, plans)
     except whatif.WhatIfError as error:
         ui.state("empty", "The stored curves cannot answer this", str(error))
         return
+    route = f"From {page.names.get(source, source)} to {page.names.get(target, target)}"
+    spread = f"{fmt.interval(result.p05_usd, result.p95_usd, fmt.money)} (90 %)"
+    caution = "Beyond observed spend: treat as a guess" if result.is_extrapolated else "Within observed spend"
     ui.cards(
         [
-            Card(
-                "move.amount",
-                f"From {name(source)} to {name(target)}",
-                result.amount_per_week_usd,
-                fmt.money,
-                "a week",
-            ),
+            Card("move.amount", route, result.amount_per_week_usd, fmt.money, "a week"),
             Card("move.lost", "Sales given up", result.lost_usd, fmt.money, "a week"),
             Card("move.gained", "Sales gained", result.gained_usd, fmt.money, "a week"),
-            Card(
-                "move.net",
-                "Net change in sales",
-                result.net_usd,
-                fmt.money,
-                f"{fmt.interval(result.p05_usd, result.p95_usd, fmt.money)} (90 %)",
-            ),
-            Card(
-                "move.chance",
-                "Chance of a gain",
-                result.probability_of_gain,
-                fmt.percent,
-                "Beyond observed spend: treat as a guess"
-                if result.is_extrapolated
-                else "Within observed spend",
-            ),
+            Card("move.net", "Net change in sales", result.net_usd, fmt.money, spread),
+            Card("move.chance", "Chance of a gain", result.probability_of_gain, fmt.chance, caution),
         ]
     )
     ui.note(whatif.METHOD)
 
 
+def _channel(page: Context, label: str, ids: list[str], start: str, key: str) -> str:
+    index = ids.index(start) if start in ids else 0
+    name = lambda i: page.names.get(i, i)  # noqa: E731
+    return st.selectbox(label, ids, index=index, format_func=name, key=key, bind="query-params") or ids[0]
+
+
 def weekly_spend(page: Context) -> dict[str, float]:
-    """Current weekly spend by channel, USD: the mean of the launch window, which the curves were drawn around."""
+    """Mean weekly spend by channel over the launch, USD: where no current plan is stored."""
     start, end = period("launch", page.first, page.last)
     rows = queries.channels(page.snap, Filters(page.brand, start, end))
     weeks = ((end - start).days + 1) / 7
     return {
-        str(r.channel_id): float(r.spend_usd) / weeks
-        for r in rows.itertuples()
-        if not fmt.missing(r.spend_usd)
+        str(c): float(s) / weeks
+        for c, s in zip(rows.channel_id, rows.spend_usd, strict=True)
+        if not fmt.missing(s)
     }
 
 
@@ -216,62 +213,64 @@ def _curves(page: Context) -> None:
     if not ids:
         ui.state("empty", "No curves for these channels", "Choose other channels.")
         return
-    chosen = (
-        st.selectbox(
-            "Curve of", ids, format_func=lambda i: page.names.get(i, i), key="curve", bind="query-params"
-        )
-        or ids[0]
-    )
+    chosen = _channel(page, "Curve of", ids, "ctv_other", "curve")
+    _curve(page, chosen)
+    ui.download(rows, "response-curves")
+
+
+@section
+def _curve(page: Context, chosen: str) -> None:
+    rows = answers.curves(page.snap, page.filters)
     part = rows[rows.channel_id == chosen].astype(
         dict.fromkeys(("spend_per_week_usd", "incremental_revenue_usd", "p05_usd", "p95_usd"), float)
     )
-    part = part.assign(
-        seen=[
-            "Within observed spend" if s else "Beyond observed spend" for s in part.is_observed.astype(bool)
-        ]
-    )
-    border = part[part.is_observed.astype(bool)].tail(1).assign(seen="Beyond observed spend")
+    seen = part.is_observed.astype(bool)
+    part = part.assign(seen=["Within observed spend" if s else "Beyond observed spend" for s in seen])
+    border = part[seen].tail(1).assign(seen="Beyond observed spend")
     part = pd.concat([part, border]).sort_values("spend_per_week_usd", kind="stable")  # the two strokes meet
     ui.chart(
-        part,
+        part[["spend_per_week_usd", "incremental_revenue_usd", "p05_usd", "p95_usd", "seen"]],
         charts.band(
-            "spend_per_week_usd",
+            charts.number("spend_per_week_usd", "Spend a week, USD"),
             "incremental_revenue_usd",
             "p05_usd",
             "p95_usd",
             "Sales caused a week, USD",
-            temporal=False,
-            x_title="Spend a week, USD",
-            observed="seen",
+            dashed="seen",
         ),
         f"Response curve of {page.names.get(chosen, chosen)}: weekly sales caused against weekly spend with 90 % interval; dashed beyond observed spend.",
     )
-    ui.download(rows, "response-curves")
+
+
+@section
+def _returns(page: Context) -> None:
+    st.header("Claimed return and marginal return")
+    if page.ready("Channel ROI", "fct_channel_roi", "fct_channel_evidence"):
+        _marginal(page)
+    st.header("Spend that does not pay")
+    if page.ready("Wasted spend", "fct_wasted_spend"):
+        _wasted(page)
 
 
 def _marginal(page: Context) -> None:
     rows = answers.roi(page.snap, page.filters, "launch")
     claims = answers.evidence(page.snap, page.filters)
-    claims = claims[claims.source == "platform_claim"][["channel_id", "roas"]].rename(
+    claims = claims.loc[claims.source == "platform_claim", ["channel_id", "roas"]].rename(
         columns={"roas": "claim"}
     )
     rows = rows.merge(claims, on="channel_id", how="left").sort_values("marginal_roi", ascending=False)
-    rows = rows.assign(
-        interval=[
-            fmt.interval(a, b) for a, b in zip(rows.marginal_roi_p05, rows.marginal_roi_p95, strict=True)
-        ],
-        supported=["yes" if s else "no" for s in rows.is_supported.astype(bool)],
-    )
     ui.table(
-        rows,
+        rows.assign(
+            interval=fmt.between(rows, "marginal_roi_p05", "marginal_roi_p95"),
+            supported=["yes" if s else "no" for s in rows.is_supported.astype(bool)],
+        ),
         [
-            Column("channel_name", "Channel", fmt.text, False),
+            Column("channel_name", "Channel", fmt.text, False, True, under="note"),
             Column("claim", "Claimed ROAS", fmt.ratio),
             Column("roi", "Caused per dollar", fmt.ratio),
             Column("marginal_roi", "Next dollar", fmt.ratio),
             Column("interval", "90 % interval", fmt.text, False),
             Column("supported", "Supported by data", fmt.text, False),
-            Column("note", "Note", fmt.text, False, True),
         ],
         "The plan follows the next dollar's return, not the platforms' claims",
         key="marginal",
@@ -285,23 +284,18 @@ def _wasted(page: Context) -> None:
             "good", "No wasted spend found", "No channel and place falls below the threshold in this view."
         )
         return
-    rows = rows.assign(
-        interval=[
-            fmt.interval(a, b) for a, b in zip(rows.marginal_roi_p05, rows.marginal_roi_p95, strict=True)
-        ]
-    )
+    shown = rows.head(SHOWN_WASTE)
     ui.table(
-        rows.head(25),
+        shown.assign(interval=fmt.between(shown, "marginal_roi_p05", "marginal_roi_p95")),
         [
             Column("channel_name", "Channel", fmt.text, False),
             Column("place", "Place", fmt.place, False),
             Column("spend_usd", "Spend", fmt.money),
             Column("marginal_roi", "Next dollar", fmt.ratio),
             Column("interval", "90 % interval", fmt.text, False),
-            Column("probability_wasted", "Probability", fmt.percent),
+            Column("probability_wasted", "Probability", fmt.chance),
             Column("wasted_spend_usd", "Wasted", fmt.money),
         ],
-        f"The {min(25, len(rows))} largest of {len(rows)} channel and place pairs whose next dollar brings back less than it costs",
+        f"The {len(shown)} largest of {len(rows):,} channel and place pairs whose next dollar brings back less than it costs",
         key="wasted",
     )
-    ui.download(rows.drop(columns=["interval"]), "wasted-spend")

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import pandas as pd
 import streamlit as st
 
 from dashboard import charts, queries, ui
 from dashboard import format as fmt
-from dashboard.context import Context
+from dashboard.context import Context, section
 from dashboard.ui import Column
 
 LEVELS = {"channel": "Channel", "tactic": "Tactic", "campaign": "Campaign", "place": "Place"}
+SHOWN = 60
 METRICS = {
     "spend_usd": ("Spend, USD", "~s"),
     "platform_roas": ("ROAS as claimed", "~g"),
@@ -30,48 +32,16 @@ RATES = [
 
 
 def render(page: Context) -> None:
+    """Comparison, trend and drill-down of paid and owned media."""
     if not page.ready("Media", "fct_media_daily", "dim_channel"):
         return
-    snap, f = page.snap, page.filters
-    rows = queries.channels(snap, f)
+    rows = queries.channels(page.snap, page.filters)
     if rows.empty:
         ui.state("empty", "No media in this view", "Choose another period, channel or place.")
         return
-    total = queries.media_totals(snap, f).iloc[0]
-    ui.cards(
-        [
-            ui.Card("spend_usd", "Spend", total.spend_usd, fmt.money),
-            ui.Card("impressions", "Impressions", total.impressions, fmt.count),
-            ui.Card("clicks", "Clicks", total.clicks, fmt.count),
-            ui.Card("ctr", "CTR", total.ctr, fmt.small_percent),
-            ui.Card("cpm_usd", "CPM", total.cpm_usd, fmt.money_exact),
-            ui.Card(
-                "platform_roas",
-                "ROAS, claimed",
-                total.platform_roas,
-                fmt.ratio,
-                "Mixed windows: read per channel",
-            ),
-        ]
-    )
-    st.header("Comparison")
-    ui.table(
-        rows,
-        [Column("channel_name", "Channel", fmt.text, False), *RATES],
-        "Media by channel; claims are counted by each platform in its own window and are not comparable across windows",
-        key="channel",
-    )
-    ui.note(
-        "ROAS and CPA here are what each platform claims for itself. What media really caused is on the Incrementality page."
-    )
+    _comparison(page)
     ui.download(rows, "channels")
     st.header("Trend")
-    _trend(page)
-    st.header("Drill down")
-    _drill(page)
-
-
-def _trend(page: Context) -> None:
     metric = (
         st.segmented_control(
             "Measure",
@@ -83,46 +53,79 @@ def _trend(page: Context) -> None:
         )
         or "spend_usd"
     )
-    rows = queries.channel_weeks(page.snap, page.filters)
+    _trend(page, metric)
+    st.header("Drill down")
+    _drill(page, [str(i) for i in rows.channel_id])
+
+
+@section
+def _comparison(page: Context) -> None:
+    total = queries.totals(page.snap, queries.MEDIA, page.filters)
+    ui.cards(
+        [
+            ui.Card("spend_usd", "Spend", total.spend_usd, fmt.money),
+            ui.Card("impressions", "Impressions", total.impressions, fmt.count),
+            ui.Card("clicks", "Clicks", total.clicks, fmt.count),
+            ui.Card("ctr", "CTR", total.ctr, fmt.small_percent),
+            ui.Card("cpm_usd", "CPM", total.cpm_usd, fmt.money_exact),
+            ui.Card("platform_roas", "ROAS, claimed", total.platform_roas, fmt.ratio, "Mixed windows"),
+        ]
+    )
+    st.header("Comparison")
+    ui.table(
+        queries.channels(page.snap, page.filters),
+        [Column("channel_name", "Channel", fmt.text, False), *RATES],
+        "Media by channel; claims are counted by each platform in its own window and are not comparable across windows",
+        key="channel",
+    )
+    ui.note(
+        "ROAS and CPA here are what each platform claims for itself. What media really caused is on the Incrementality page."
+    )
+
+
+@section
+def _trend(page: Context, metric: str) -> None:
     title, form = METRICS[metric]
-    rows = rows.assign(**{metric: rows[metric].astype(float)})
     if metric == "spend_usd":
-        rows = rows.assign(group=rows.channel_group.map(charts.GROUP_NAMES).fillna("Other"))
-        rows = rows.groupby(["week_start_date", "group"], as_index=False)[metric].sum()
+        rows = queries.group_weeks(page.snap, page.filters)
+        rows = rows.assign(group=[charts.GROUP_NAMES.get(g, "Other") for g in rows.channel_group])
         ui.chart(
-            rows,
+            rows[[queries.WEEK, "group", metric]],
             charts.stacked(
-                "week_start_date",
-                metric,
-                charts.colour("group", list(rows.group.unique())),
-                f"{title} a week",
+                queries.WEEK, metric, charts.colour("group", list(rows.group.unique())), f"{title} a week"
             ),
             "Weekly spend by channel group.",
-            "Spend by channel group and week.",
+            "Spend by channel group and week",
         )
         return
     # Twelve lines in one frame cannot be told apart; small panels of one line each can.
+    rows = queries.by(page.snap, queries.MEDIA, page.filters, queries.WEEK, "channel_id")
+    rows = rows[rows[metric].notna()]
     spec = {
         "facet": {
             "field": "channel_name",
             "type": "nominal",
             "title": None,
-            "header": {"labelFontWeight": "bold", "labelLimit": 140},
+            "header": {"labelFontWeight": "bold", "labelLimit": 180, "labelAnchor": "start"},
         },
-        "columns": 3,
-        "spacing": {"row": 18, "column": 22},
-        "resolve": {"axis": {"x": "independent"}},
-        "spec": {**charts.line("week_start_date", metric, "", form=form, height=70), "width": 190},
+        "columns": 4,
+        "spacing": {"row": 16, "column": 18},
+        "resolve": {"axis": {"x": "independent"}, "scale": {"y": "independent"}},
+        "spec": {**charts.line(queries.WEEK, metric, "", form=form, height=80), "width": 170},
     }
     names = ", ".join(rows.channel_name.dropna().unique())
-    st.vega_lite_chart(
-        rows, spec, alt=f"{title} by week, one small panel for each of: {names}.", width="content"
+    st.html(
+        f'<p class="ml-cap ml-over">{title} by week, one panel for each channel that reports it; each has a scale of its own</p>'
     )
-    st.caption(f"{title} by week, one panel per channel, all on the same scale.")
+    st.vega_lite_chart(
+        rows[["channel_name", queries.WEEK, metric]],
+        spec,
+        alt=f"{title} by week, one small panel for each of: {names}.",
+        width="content",
+    )
 
 
-def _drill(page: Context) -> None:
-    snap, f = page.snap, page.filters
+def _drill(page: Context, ids: list[str]) -> None:
     left, right = st.columns([2, 1])
     with left:
         level = (
@@ -136,8 +139,6 @@ def _drill(page: Context) -> None:
             )
             or "campaign"
         )
-    found = queries.channels(snap, f)
-    ids = [str(i) for i in found.channel_id]
     with right:
         only = (
             st.selectbox(
@@ -149,21 +150,31 @@ def _drill(page: Context) -> None:
             )
             or "all"
         )
-    rows = queries.drill(snap, f, level)
-    if only != "all":
-        rows = rows[rows.channel_id == only]
+    rows = _drilled(page, level, only)
+    _level(page, level, only)
+    ui.download(rows, f"channels-{level}", f"Download {LEVELS[level].lower()} rows as CSV")
+
+
+def _drilled(page: Context, level: str, only: str) -> pd.DataFrame:
+    rows = queries.drill(page.snap, page.filters, level)
+    return rows if only == "all" else rows[rows.channel_id == only]
+
+
+@section
+def _level(page: Context, level: str, only: str) -> None:
+    rows = _drilled(page, level, only)
     names = {
         "channel": [],
         "tactic": [("tactic", "Tactic")],
         "campaign": [("tactic", "Tactic"), ("campaign_name", "Campaign")],
         "place": [("place", "Place")],
     }[level]
-    shown = rows.head(60)
+    shown = rows.head(SHOWN)
     ui.table(
         shown,
         [
             Column("channel_name", "Channel", fmt.text, False),
-            *(Column(c, h, fmt.text, False) for c, h in names),
+            *(Column(c, h, fmt.place if c == "place" else fmt.text, False) for c, h in names),
             *RATES[:-1],
         ],
         f"{LEVELS[level]} level, largest spend first; rows add up to the level above",
@@ -171,4 +182,3 @@ def _drill(page: Context) -> None:
     )
     if len(rows) > len(shown):
         ui.note(f"Showing the {len(shown)} largest of {len(rows):,} rows; the download has all of them.")
-    ui.download(rows, f"channels-{level}", f"Download {LEVELS[level].lower()} rows as CSV")

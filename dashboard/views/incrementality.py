@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import pandas as pd
 import streamlit as st
 
 from dashboard import answers, charts, ui
 from dashboard import format as fmt
-from dashboard.context import Context
+from dashboard.context import Context, section
 from dashboard.ui import Column
 
 VERDICTS = {
@@ -17,12 +18,16 @@ VERDICTS = {
 }
 
 
+KINDS = {"go_dark": "went dark", "heavy_up": "spent more", "holdout": "held out"}
+
+
 def verdict(value: object) -> str:
     """A verdict in words and with a mark, so that it does not rest on colour."""
     return VERDICTS.get(str(value), fmt.words(value))
 
 
 def render(page: Context) -> None:
+    """Evidence per channel, hypotheses, experiments, and the way of social through search."""
     page.model_state("mmm", "attribution", "geolift", "mediation")
     st.header("Claimed and caused, channel by channel")
     if page.ready("Evidence", "fct_channel_evidence"):
@@ -33,9 +38,7 @@ def render(page: Context) -> None:
     st.header("Experiments")
     if page.ready("Lift tests", "fct_geo_lift"):
         _experiments(page)
-    st.header("How social works through search")
-    if page.ready("Mediation", "fct_mediation"):
-        _mediation(page)
+    _mediation(page)
 
 
 def _evidence(page: Context) -> None:
@@ -43,15 +46,23 @@ def _evidence(page: Context) -> None:
     if rows.empty:
         ui.state("empty", "No evidence for these channels", "Choose other channels.")
         return
-    rows = rows.assign(answer=rows.source.map(answers.SOURCE_NAMES).fillna(rows.source))
-    offered = [n for n in answers.SOURCE_NAMES.values() if n in set(rows.answer)] + sorted(
-        set(rows.answer) - set(answers.SOURCE_NAMES.values())
+    found = {answers.SOURCE_NAMES.get(s, s) for s in rows.source}
+    offered = [n for n in answers.SOURCE_NAMES.values() if n in found] + sorted(
+        found - set(answers.SOURCE_NAMES.values())
     )
-    wanted = [n for n in ("Platform claim", "Last touch", "Markov", "MMM", "Lift test") if n in offered]
+    wanted = [n for n in ("Platform claim", "Last touch", "MMM", "Lift test") if n in offered]
     shown = st.multiselect("Answers to compare", offered, default=wanted, key="answers") or wanted
+    _answers(page, tuple(n for n in offered if n in shown))
+    ui.download(rows, "channel-evidence")
+
+
+@section
+def _answers(page: Context, shown: tuple[str, ...]) -> None:
+    rows = answers.evidence(page.snap, page.filters)
+    rows = rows.assign(answer=[answers.SOURCE_NAMES.get(s, s) for s in rows.source])
     order = rows[rows.source == "mmm"].sort_values("roas", ascending=False).channel_name.tolist()
     order += [n for n in rows.channel_name.dropna().unique() if n not in order]
-    part = rows[rows.answer.isin(shown)]
+    part = rows.loc[rows.answer.isin(shown), ["channel_name", "answer", "roas", "roas_low", "roas_high"]]
     ui.chart(
         part,
         charts.sources(
@@ -60,35 +71,34 @@ def _evidence(page: Context) -> None:
             "answer",
             "roas_low",
             "roas_high",
-            "Sales per dollar",
+            "Sales per dollar (logarithmic)",
             order,
-            [n for n in offered if n in shown],
+            list(shown),
         ),
         f"Sales per dollar of each channel by {', '.join(shown)}; lines are intervals.",
-        "Sales per media dollar by each method. Only the mix model and lift tests measure what media caused; lines are their intervals.",
+        "Sales per media dollar by each method; dashed: one dollar back. Only the mix model and lift tests measure what media caused",
     )
-    wide = _side_by_side(rows)
     ui.table(
-        wide,
+        _side_by_side(
+            rows.sort_values(
+                "channel_name", key=lambda n: n.map({c: i for i, c in enumerate(order)}), kind="stable"
+            )
+        ),
         [
             Column("channel_name", "Channel", fmt.text, False),
-            Column("claim", "Claim", fmt.ratio),
+            Column("claim", "Claim", fmt.ratio, under="window"),
             Column("last_touch", "Last touch", fmt.ratio),
-            Column("mmm", "MMM", fmt.ratio),
-            Column("mmm_interval", "MMM interval", fmt.text, False),
-            Column("lift", "Lift test", fmt.ratio),
-            Column("lift_interval", "Lift interval", fmt.text, False),
+            Column("mmm", "MMM", fmt.ratio, under="mmm_interval"),
+            Column("lift", "Lift test", fmt.ratio, under="lift_interval"),
             Column("verdict", "Verdict on the credit", verdict, False),
-            Column("verdict_probability", "Probability", fmt.percent),
-            Column("window", "Claim counted within", fmt.text, False),
+            Column("verdict_probability", "Probability", fmt.chance),
         ],
-        "Return per dollar by channel: claimed, attributed, and caused; intervals are 90 % (model) and 95 % (test)",
+        "Return per dollar by channel: claimed (with its window), attributed, and caused; intervals are 90 % (model) and 95 % (test)",
         key="evidence",
     )
-    ui.download(rows.drop(columns=["answer"]), "channel-evidence")
 
 
-def _side_by_side(rows):  # type: ignore[no-untyped-def]
+def _side_by_side(rows: pd.DataFrame) -> pd.DataFrame:
     """One row per channel out of the long mart; nothing is computed, only laid out."""
     out = []
     for _, part in rows.groupby("channel_id", sort=False):
@@ -109,22 +119,21 @@ def _side_by_side(rows):  # type: ignore[no-untyped-def]
                 "window": get("platform_claim", "attribution_window"),
             }
         )
-    return type(rows)(out)
+    return pd.DataFrame(out)
 
 
+@section
 def _hypotheses(page: Context) -> None:
     rows = answers.hypotheses(page.snap, page.brand)
-    rows = rows.assign(interval=[fmt.interval(a, b) for a, b in zip(rows.ci_low, rows.ci_high, strict=True)])
+    rows = rows.assign(interval=fmt.between(rows, "ci_low", "ci_high"))
     ui.table(
         rows,
         [
             Column("statement", "Hypothesis", fmt.text, False, True),
-            Column("estimate", "Estimate", fmt.ratio),
-            Column("interval", "Interval", fmt.text, False),
-            Column("unit", "Unit", fmt.text, False),
             Column("verdict", "Verdict", fmt.words, False),
-            Column("probability", "Probability", fmt.percent),
-            Column("evidence", "Rests on", fmt.text, False, True),
+            Column("probability", "Probability", fmt.chance),
+            Column("estimate", "Estimate", fmt.ratio, under="interval"),
+            Column("unit", "Of what", fmt.text, False, True),
         ],
         "The five working hypotheses: supported, not supported, or undetermined",
         key="hypothesis",
@@ -145,81 +154,107 @@ def _experiments(page: Context) -> None:
             "The next best test is the channel with the widest interval above.",
         )
         return
+    _lifts(page)
+    if not page.snap.has("fct_geo_lift_series"):
+        return
+    ids = list(dict.fromkeys(rows.experiment_id))
+    chosen = st.selectbox("Experiment", ids, key="experiment") if len(ids) > 1 else ids[0]
+    _series(page, chosen)
+
+
+@section
+def _lifts(page: Context) -> None:
+    rows = answers.lifts(page.snap, page.filters)
     rows = rows.assign(
         window=[
             f"{fmt.day(a)} to {fmt.day(b)}" for a, b in zip(rows.window_start, rows.window_end, strict=True)
         ],
         lift=[f"{fmt.ratio(v)} %" for v in rows.lift_pct],
-        lift_interval=[
-            fmt.interval(a, b) + " %" for a, b in zip(rows.lift_ci_low, rows.lift_ci_high, strict=True)
-        ],
-        iroas_interval=[
-            fmt.interval(a, b) for a, b in zip(rows.iroas_ci_low, rows.iroas_ci_high, strict=True)
-        ],
+        lift_interval=[i + " %" for i in fmt.between(rows, "lift_ci_low", "lift_ci_high")],
+        iroas_interval=fmt.between(rows, "iroas_ci_low", "iroas_ci_high"),
+        kind=[KINDS.get(str(k), fmt.words(k)) for k in rows.kind] if "kind" in rows else "",
     )
+    columns = [
+        Column("experiment_id", "Experiment", fmt.text, False, under="window"),
+        Column("channel_name", "Channel", fmt.text, False, under="kind"),
+        Column("method", "Method", fmt.words, False),
+        Column("lift", "Change in sales", fmt.text, False, under="lift_interval"),
+        Column("incremental_revenue_usd", "In dollars", fmt.money),
+        Column("iroas", "Sales per dollar", fmt.ratio, under="iroas_interval"),
+        Column(
+            "p_value",
+            "p",
+            lambda v: fmt.MISSING if fmt.missing(v) else f"{v:.3f}" if v >= 0.001 else "< 0.001",
+        ),
+    ]
+    primary = rows[rows.is_primary.astype(bool)] if "is_primary" in rows and rows.is_primary.any() else rows
     ui.table(
-        rows,
-        [
-            Column("experiment_id", "Experiment", fmt.text, False),
-            Column("channel_name", "Channel", fmt.text, False),
-            Column("method", "Method", fmt.words, False),
-            Column("window", "Window", fmt.text, False),
-            Column("lift", "Lift", fmt.text, False),
-            Column("lift_interval", "95 % interval", fmt.text, False),
-            Column("incremental_revenue_usd", "Caused sales", fmt.money),
-            Column("iroas", "Per dollar", fmt.ratio),
-            Column("iroas_interval", "95 % interval", fmt.text, False),
-            Column("p_value", "p", lambda v: fmt.MISSING if fmt.missing(v) else f"{v:.3f}"),
-            Column("note", "Note", fmt.text, False, True),
-        ],
-        "Geographic experiments",
-        key="lift",
+        primary, columns, "Geographic experiments by their primary method; intervals are 95 %", key="lift"
     )
-    if not page.snap.has("fct_geo_lift_series"):
+    others = rows.drop(primary.index)
+    if len(others):
+        with st.expander("The same experiments by other methods"):
+            ui.table(others, columns, "Comparison methods", key="lift_other")
+
+
+@section
+def _series(page: Context, experiment: str) -> None:
+    series = answers.lift_series(page.snap, page.brand, experiment)
+    window = answers.lifts(page.snap, page.filters).query("experiment_id == @experiment").head(1)
+    if series.empty or window.empty:
         return
-    ids = list(dict.fromkeys(rows.experiment_id))
-    chosen = st.selectbox("Experiment", ids, key="experiment") if len(ids) > 1 else ids[0]
-    series = answers.lift_series(page.snap, page.brand, chosen)
-    if len(series):
-        series = series.astype(dict.fromkeys(("observed", "counterfactual", "low", "high"), float))
-        ui.chart(
-            series,
-            charts.band(
-                "date_day", "counterfactual", "low", "high", "Sales in treated places", second="observed"
-            ),
-            f"Experiment {chosen}: observed sales (orange) and what they would have been (blue, with interval).",
-            "Orange: observed in treated places. Blue with band: what they would have sold without the campaign.",
-        )
-
-
-def _mediation(page: Context) -> None:
-    where, values = page.filters.where("channel_id", time=None)
-    rows = page.snap.frame(
-        "select c.channel_name, coalesce(d.channel_name, m.mediator) as through, m.* from "
-        f"(select * from marts.fct_mediation where {where}) m left join marts.dim_channel c using (channel_id) "
-        "left join marts.dim_channel d on d.channel_id = m.mediator order by m.mediator, m.channel_id",
-        values,
+    first, last = pd.Timestamp(window.window_start.iloc[0]), pd.Timestamp(window.window_end.iloc[0])
+    # A quarter before the test shows how well the counterfactual fitted; years of it would hide the test.
+    day = pd.to_datetime(series.date_day)
+    series = series[(day >= first - pd.Timedelta(weeks=13)) & (day <= last + pd.Timedelta(weeks=4))]
+    shade = {
+        "data": {"values": [{"a": first.isoformat(), "b": last.isoformat()}]},
+        "mark": {"type": "rect", "color": charts.GREY, "opacity": 0.13},
+        "encoding": {"x": {"field": "a", "type": "temporal"}, "x2": {"field": "b"}},
+    }
+    ui.chart(
+        series,
+        charts.band(
+            charts.dates("date_day"),
+            "counterfactual",
+            "low",
+            "high",
+            "Sales in treated places",
+            second=("observed", "Observed", "Expected without the change"),
+            marks=(shade,),
+            zero=False,
+        ),
+        f"Experiment {experiment}: observed sales and what they would have been, with interval; the test is shaded.",
+        f"{experiment}: observed in treated places, and what they would have sold otherwise (band: 95 %); the test is shaded",
     )
+
+
+@section
+def _mediation(page: Context) -> None:
+    st.header("How social works through search")
+    if not page.ready("Mediation", "fct_mediation"):
+        return
+    rows = answers.mediation(page.snap, page.filters)
     if rows.empty:
         ui.state(
             "empty", "No mediation result for these channels", "Only social and video channels are tested."
         )
         return
-    rows = rows.assign(
-        share=[fmt.interval(a, b, fmt.percent) for a, b in zip(rows.share_p05, rows.share_p95, strict=True)]
-    )
     ui.table(
-        rows,
+        rows.assign(
+            share=fmt.between(rows, "share_p05", "share_p95", fmt.percent),
+            direct=fmt.between(rows, "direct_p05", "direct_p95", fmt.money),
+            indirect=fmt.between(rows, "indirect_p05", "indirect_p95", fmt.money),
+        ),
         [
             Column("channel_name", "Channel", fmt.text, False),
-            Column("through", "Through", fmt.text, False),
-            Column("direct_effect", "Direct", fmt.ratio),
-            Column("indirect_effect", "Through it", fmt.ratio),
-            Column("share_mediated", "Share", fmt.percent),
-            Column("share", "90 % interval", fmt.text, False),
+            Column("direct_effect", "Directly", fmt.money, under="direct"),
+            Column("through", "Mediator", fmt.text, False),
+            Column("indirect_effect", "By way of it", fmt.money, under="indirect"),
+            Column("share_mediated", "Share", fmt.percent, under="share"),
             Column("verdict", "Verdict", fmt.words, False),
         ],
-        "Effect per dollar, direct and by way of brand search",
+        "Sales that a channel causes directly and by way of brand search, USD over the data's whole span, with 90 % intervals",
         key="mediation",
     )
     ui.note(

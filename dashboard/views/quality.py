@@ -7,7 +7,7 @@ import streamlit as st
 
 from dashboard import answers, lineage, ui
 from dashboard import format as fmt
-from dashboard.context import JOB_NAMES, Context
+from dashboard.context import JOB_NAMES, Context, section
 from dashboard.ui import Card, Column
 
 OUTCOMES = {
@@ -23,20 +23,46 @@ OUTCOMES = {
 
 
 def render(page: Context) -> None:
+    """Feeds, refused rows, checks, model runs, and the way back from a number to its files."""
     st.header("Feeds")
     if page.ready("Feed loads", "fct_feed_load"):
         _feeds(page)
+        ui.download(_rows(page, FILES), "feed-loads", "Download every file as CSV")
     st.header("Refused rows")
-    _quarantine(page)
+    if page.snap.has("fct_quarantine", "feed", "reason"):
+        _quarantine(page)
+        ui.download(_rows(page, REFUSED), "quarantine")
+    else:
+        ui.state("empty", "No quarantine in this version", "It appears after the next full run.")
     st.header("Checks")
-    _checks(page)
+    if page.snap.has("fct_data_quality", "check_name", "subject"):
+        _checks(page)
+        ui.download(_rows(page, CHECKS), "data-quality")
+    else:
+        ui.state("empty", "No checks in this version", "They appear after the next full run.")
     st.header("Model runs")
     if page.ready("Model runs", "dim_model_run"):
         _runs(page)
+        ui.download(answers.runs(page.snap, page.brand), "model-runs")
     st.header("From a number to its sources")
     _lineage(page)
 
 
+FILES = "select * from marts.fct_feed_load where brand_id = ? order by delivered_at desc, file_name"
+REFUSED = (
+    "select * from marts.fct_quarantine where brand_id = ? order by feed, file_name, line_number limit 50000"
+)
+CHECKS = (
+    "select * from marts.fct_data_quality where brand_id = ? "
+    "order by case severity when 'error' then 0 when 'warning' then 1 else 2 end, check_name, subject limit 200"
+)
+
+
+def _rows(page: Context, sql: str) -> pd.DataFrame:
+    return page.snap.frame(sql, [page.brand])
+
+
+@section
 def _feeds(page: Context) -> None:
     rows = page.snap.frame(
         "select feed, count(*) as files, sum(rows_file) as rows_file, sum(rows_loaded) as rows_loaded, sum(rows_quarantined) as rows_quarantined, "
@@ -74,17 +100,10 @@ def _feeds(page: Context) -> None:
         "Feeds: every row of every file is loaded, refused or declared",
         key="feed",
     )
-    files = page.snap.frame(
-        "select * from marts.fct_feed_load where brand_id = ? order by delivered_at desc, file_name",
-        [page.brand],
-    )
-    ui.download(files, "feed-loads", "Download every file as CSV")
 
 
+@section
 def _quarantine(page: Context) -> None:
-    if not page.snap.has("fct_quarantine", "feed", "reason"):
-        ui.state("empty", "No quarantine in this version", "It appears after the next full run.")
-        return
     rows = page.snap.frame(
         "select feed, reason, count(*) as n, min(file_name) as example_file, min(line_number) as example_line from marts.fct_quarantine "
         "where brand_id = ? group by 1, 2 order by n desc, 1, 2",
@@ -105,62 +124,57 @@ def _quarantine(page: Context) -> None:
         "Refused rows by feed and reason",
         key="quarantine",
     )
-    ui.download(
-        page.snap.frame(
-            "select * from marts.fct_quarantine where brand_id = ? order by feed, file_name, line_number limit 50000",
-            [page.brand],
-        ),
-        "quarantine",
-    )
 
 
+@section
 def _checks(page: Context) -> None:
-    if not page.snap.has("fct_data_quality", "check_name", "subject"):
-        ui.state("empty", "No checks in this version", "They appear after the next full run.")
-        return
-    rows = page.snap.frame(
-        "select * from marts.fct_data_quality where brand_id = ? "
-        "order by case severity when 'error' then 0 when 'warning' then 1 else 2 end, check_name, subject limit 200",
-        [page.brand],
-    )
+    rows = _rows(page, CHECKS)
     if rows.empty:
         ui.state("good", "No finding", "All data-quality checks are quiet.")
         return
+    shown = rows.head(20)
     ui.table(
-        rows.head(60),
+        shown.assign(days=[_days(a, b) for a, b in zip(shown.first_date, shown.last_date, strict=True)]),
         [
-            Column("check_name", "Check", fmt.words, False),
+            Column("check_name", "Check", fmt.words, False, under="days"),
             Column("subject", "About", fmt.text, False),
             Column("severity", "Severity", fmt.words, False),
             Column("detail", "Finding", fmt.text, False, True),
             Column("rows_affected", "Rows", fmt.whole),
             Column("money_affected_usd", "Money", fmt.money),
-            Column("first_date", "From", fmt.day, False),
-            Column("last_date", "To", fmt.day, False),
         ],
-        "Data-quality findings",
+        f"The {len(shown)} first of {len(rows)} findings, gravest first; the download has all",
         key="checks",
     )
-    ui.download(rows, "data-quality")
 
 
+def _days(first: object, last: object) -> str:
+    if fmt.missing(first):
+        return ""
+    return fmt.day(first) if first == last or fmt.missing(last) else f"{fmt.day(first)} to {fmt.day(last)}"
+
+
+@section
 def _runs(page: Context) -> None:
     newest = answers.newest_runs(page.snap, page.brand)
-    by_job = newest.assign(name=newest.job.map(JOB_NAMES).fillna(newest.job))
-    if len(by_job) > 40:  # the forecast has a run per group of series; one line each would bury the rest
-        bad = by_job[by_job.status != "succeeded"]
-        by_job = pd.concat([bad, by_job[by_job.status == "succeeded"].drop_duplicates("job")]).head(40)
+    by_job = newest.assign(
+        name=newest.job.map(JOB_NAMES).fillna(newest.job), trouble=newest.status != "succeeded"
+    )
+    # A job may have a run for each group of series: one line for all that went well, one for each that did not.
+    groups = by_job.groupby("job").unit.transform("nunique")
+    by_job = by_job.assign(groups=[f"{n} groups of series" if n > 1 else "" for n in groups])
+    fine = by_job[~by_job.trouble].drop_duplicates("job")
+    by_job = pd.concat([by_job[by_job.trouble], fine]).head(40)
     ui.table(
         by_job,
         [
-            Column("name", "Model", fmt.text, False),
+            Column("name", "Model", fmt.text, False, under="groups"),
             Column("status", "Newest run", fmt.words, False),
             Column("as_of_date", "Data to", fmt.day, False),
             Column("served_as_of", "Served: data to", fmt.day, False),
-            Column("code_version", "Code", fmt.text, False),
-            Column("cpu_seconds", "CPU, s", fmt.ratio),
-            Column("message", "Message", fmt.text, False, True),
-            Column("run_id", "Run", lambda v: fmt.text(v)[:16], False),
+            Column("code_version", "Code", short, False),
+            Column("run_id", "Run", short, False),
+            Column("message", "Message", lambda v: "" if fmt.missing(v) else str(v), False, True),
         ],
         "Newest run of each model, and what is served",
         key="run",
@@ -185,7 +199,11 @@ def _runs(page: Context) -> None:
                     ],
                     "Diagnostics of the mix model",
                 )
-    ui.download(answers.runs(page.snap, page.brand), "model-runs")
+
+
+def short(value: object) -> str:
+    """The head of a hash or a version, enough to find it by."""
+    return fmt.text(value)[:12]
 
 
 def _lineage(page: Context) -> None:
@@ -208,11 +226,11 @@ def _lineage(page: Context) -> None:
         ui.table(
             trail.run,
             [
-                Column("run_id", "Run", lambda v: fmt.text(v)[:16], False),
+                Column("run_id", "Run", short, False),
                 Column("job", "Model", fmt.words, False),
                 Column("as_of_date", "Data to", fmt.day, False),
                 Column("code_version", "Code", fmt.text, False),
-                Column("feature_hash", "Input hash", lambda v: fmt.text(v)[:16], False),
+                Column("feature_hash", "Input hash", short, False),
                 Column("seed", "Seed", fmt.whole),
             ],
             f"The run that wrote {chosen}",
@@ -225,15 +243,15 @@ def _lineage(page: Context) -> None:
         )
         return
     ui.table(
-        trail.files.head(30),
+        trail.files.head(15),
         [
             Column("feed", "Feed", fmt.text, False),
             Column("file_name", "File", fmt.text, False),
-            Column("sha256", "SHA-256", lambda v: fmt.text(v)[:16], False),
+            Column("sha256", "SHA-256", short, False),
             Column("outcome", "Outcome", lambda v: OUTCOMES.get(str(v), fmt.words(v)), False),
             Column("rows_loaded", "Rows", fmt.whole),
             Column("delivered_at", "Delivered", fmt.moment, False),
         ],
-        f"Newest {min(30, len(trail.files))} of {len(trail.files)} source files behind {chosen}",
+        f"Newest {min(15, len(trail.files))} of {len(trail.files)} source files behind {chosen}",
     )
     ui.download(trail.files, f"sources-{chosen}")

@@ -633,6 +633,7 @@ def _outputs(
                         "move_5m": 0.94,
                     }[name],
                     "is_extrapolated": bool(spend > now * 1.4),
+                    "horizon_weeks": 13,
                 }
             )
     out["fct_response_curve"] = _common(pd.DataFrame(curve), brand, "mmm")
@@ -779,7 +780,9 @@ def _outputs(
                 {
                     "experiment_id": "ctv-2026-q3",
                     "channel_id": "ctv_other",
+                    "kind": "heavy_up",
                     "method": m,
+                    "is_primary": f == 1.0,
                     "window_start": date(2026, 8, 30),
                     "window_end": date(2026, 9, 26),
                     "att": 152.0 * f,

@@ -10,9 +10,11 @@ import duckdb
 import pytest
 
 from dashboard import format as fmt
+from report import pdf
 from report.__main__ import main
 from report.build import build as write
 from report.charts import Mark, rows, ticks
+from report.page import plain
 from tests.dashboard.fixture_marts import build
 
 
@@ -103,3 +105,31 @@ def test_axis_ticks_cover_and_are_round() -> None:
         found = ticks(low, high)
         assert found[0] <= low and found[-1] >= high and 3 <= len(found) <= 9
     assert "aria-label" in rows([("a", [Mark(1, 0.5, 2)])], "t", "u")
+
+
+def test_a_pdf_where_a_browser_can_print_it(
+    serving: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    if pdf.browser() is None:
+        pytest.skip("no Chromium to print with")
+    assert main(["--serving", str(serving), "--out", str(tmp_path / "index.html")]) == 0
+    printed = (tmp_path / "index.pdf").read_bytes()
+    assert printed.startswith(b"%PDF") and len(printed) > 20_000
+    assert "index.pdf" in capsys.readouterr().out
+
+
+def test_without_a_browser_the_html_stands_alone(
+    serving: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert main(["--serving", str(serving), "--out", str(tmp_path / "index.html")]) == 0
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["index.html"]
+    assert "HTML only" in capsys.readouterr().out
+
+
+def test_ids_read_as_names_and_no_certainty_is_false() -> None:
+    told = plain(
+        "meta_retargeting over-credited (p 1.00): 0.2; search_brand too",
+        {"meta_retargeting": "Meta retargeting", "search_brand": "Brand search"},
+    )
+    assert told == "Meta retargeting over-credited (probability over 0.99): 0.2; Brand search too"
