@@ -6,7 +6,7 @@ import logging
 from collections.abc import Mapping
 from datetime import UTC, date, datetime, timedelta
 
-from alerts import advice, arrivals, checks, ledger, routing
+from alerts import advice, arrivals, checks, drift, ledger, routing
 from alerts.checks import Finding
 from alerts.store import Store
 
@@ -41,6 +41,8 @@ def look(store: Store, as_of: date) -> list[Finding]:
                 str(row.message or "The run failed."),
             )
         )
+    if store.has("fct_forecast_drift"):
+        found += drift.findings(drift.read(store))
     if store.has("fct_stock_risk_week", "dim_dma"):
         found += advice.stock_risk(store.stock_risk(), as_of)
     if store.has("fct_wasted_spend"):

@@ -21,7 +21,7 @@ plans as (
     where scenario <> 'current' and channel_id <> 'all'
 ),
 
-recent as (
+contributed as (
     select
         contribution.brand_id,
         contribution.dma_id,
@@ -38,14 +38,14 @@ weights as (
         by_dma.brand_id,
         by_dma.dma_id,
         plan_channels.channel_id,
-        coalesce(recent.revenue_usd, 0) as own_usd,
+        coalesce(own.revenue_usd, 0) as own_usd,
         by_dma.revenue_usd as media_usd
     from (
         select
             brand_id,
             dma_id,
             sum(revenue_usd) as revenue_usd
-        from recent
+        from contributed
         group by brand_id, dma_id
     ) as by_dma
     inner join (
@@ -64,11 +64,11 @@ weights as (
         on
             by_dma.brand_id = places.brand_id
             and by_dma.dma_id = places.dma_id
-    left join recent
+    left join contributed as own
         on
-            by_dma.brand_id = recent.brand_id
-            and by_dma.dma_id = recent.dma_id
-            and plan_channels.channel_id = recent.channel_id
+            by_dma.brand_id = own.brand_id
+            and by_dma.dma_id = own.dma_id
+            and plan_channels.channel_id = own.channel_id
 ),
 
 shares as (
