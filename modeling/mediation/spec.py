@@ -38,5 +38,7 @@ OUTPUTS: dict[str, dict[str, str]] = {
         "share_p05": "double precision",
         "share_p95": "double precision",
         "verdict": "varchar(32)",
+        "robustness_value": "double precision",
+        "instrument_f": "double precision",
     },
 }

@@ -12,6 +12,7 @@ import pandas as pd
 
 from modeling.budget.plan import make_plan, outlook
 from modeling.errors import InputError, Refusal
+from modeling.mediation.panel import mediation_table
 from modeling.mmm import diagnostics as dx
 from modeling.mmm.estimator import Options, Posterior, fit, spent
 from modeling.mmm.mediators import with_mediators
@@ -26,6 +27,8 @@ _CHASING = re.compile(
     r"|sponsored|shopping|sem\b|search)",
     re.I,
 )
+#: With this scale the slab has the median (1.2) and mean (1.8) of Meridian's default prior of a return, LogNormal(.2, .9).
+_USUAL = 1.45
 _NOT_CHASING = re.compile(r"non_?brand", re.I)
 
 
@@ -46,11 +49,11 @@ def likely_chasers(names: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def return_scale(panel: Panel) -> tuple[float, float]:
-    """Centre and log spread of the prior for the common return: between 1.3 money per money and a quarter of the
-    outcome coming from media, whichever is nearer to a usual return; wide enough for both."""
+    """Centre and log spread of the prior for the common return: between a usual return and a fifth of the
+    outcome coming from media; wide enough for both."""
     share = 0.2 * float((panel.kpi * panel.money_per_kpi).sum()) / max(float(panel.spend.sum()), 1e-300)
-    gap = float(np.log(max(share, 1e-300) / 1.3))
-    return 1.3 * float(np.exp(0.5 * gap)), float(np.sqrt(0.8**2 + (0.35 * gap) ** 2))
+    gap = float(np.log(max(share, 1e-300) / _USUAL))
+    return _USUAL * float(np.exp(0.5 * gap)), float(np.sqrt(0.8**2 + (0.35 * gap) ** 2))
 
 
 def options_from_spec(spec: MixSpec, panel: Panel, *, seed: int) -> Options:
@@ -154,6 +157,8 @@ def analyse(
     progress("out-of-sample folds")
     small = g * t <= 6000
     folds = dx.out_of_sample(full, options, folds=3 if small else 1)
+    mediation, unseen = mediation_table(panel, seed=options.seed)
+    warnings += unseen
     fitted = dx.in_sample(posterior)
     mixing = dx.convergence(posterior)
     if not mixing["converged"]:
@@ -210,6 +215,8 @@ def analyse(
         "response_curves.csv": curves,
         "budget_plan.csv": plan.frame,
     }
+    if panel.mediators:
+        tables["mediation.csv"] = mediation
     return Analysis(tables, diagnostics, summary, posterior, parts)
 
 

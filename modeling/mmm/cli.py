@@ -9,6 +9,7 @@ from modeling.files import OutputDir, read_table
 from modeling.mmm.analysis import analyse, options_from_spec
 from modeling.mmm.load import load_panel
 from modeling.mmm.spec_file import read_spec
+from modeling.mmm.threads import one_thread
 from modeling.progress import progress
 
 
@@ -23,6 +24,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     parser.add_argument("--seed", type=int, default=0, help="same input and seed, same bytes (default 0)")
 
 
+@one_thread
 def run(args: argparse.Namespace) -> None:
     """Fit and write the result files.
 

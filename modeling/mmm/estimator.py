@@ -12,6 +12,7 @@ from modeling.mmm.demand import demand_controls, demand_term
 from modeling.mmm.dictionary import ChannelDictionary, build_dictionary
 from modeling.mmm.panel import Panel
 from modeling.mmm.sampler import Block, Draws, Prior
+from modeling.mmm.threads import one_thread
 from modeling.mmm.transforms import Array, candidate_grid
 
 _SPREADS = np.array([0.03, 0.12, 0.25, 0.45, 0.8])
@@ -28,7 +29,7 @@ class Options:
     """
 
     prior: Prior = field(default_factory=Prior)
-    support_threshold: float = 0.75
+    support_threshold: float = 0.85
     chasing: float = 0.15
     chaser_prior: float = 0.5
     chasers: tuple[str, ...] = ()
@@ -92,6 +93,7 @@ def spent(panel: Panel) -> tuple[int, ...]:
     )
 
 
+@one_thread
 def fit(panel: Panel, options: Options = Options()) -> Posterior:
     """Sample the posterior of the panel.
 

@@ -22,6 +22,7 @@ from modeling.mmm.panel import LiftTest, Mediator, Panel
 from modeling.mmm.posterior import Decomposition, channel_table, decompose, response_curves
 from modeling.mmm.sampler import Prior
 from modeling.mmm.spec import OUTPUTS
+from modeling.mmm.threads import one_thread
 from modeling.mmm.windows import channel_window, launch_weeks, wasted_spend, weekly_intervals
 from modeling.runner import JobResult
 
@@ -153,6 +154,7 @@ def experiments(panel: Panel, upstream: Mapping[str, pd.DataFrame]) -> tuple[Lif
     return tuple(out)
 
 
+@one_thread
 def fit(
     features: Mapping[str, pd.DataFrame], unit: str, *, seed: int, upstream: Mapping[str, pd.DataFrame]
 ) -> JobResult:

@@ -193,6 +193,7 @@ def load_panel(data: pd.DataFrame, spec: MixSpec, lifts: pd.DataFrame | None = N
         money_per_kpi=money,
         controls=np.stack(controls) if controls else np.zeros((0, g, t)),
         control_names=spec.controls,
+        demand_proxies=spec.demand_proxies,
         exposure_variants=variants,
         mediators=tuple(mediators),
         periods_per_week=period,

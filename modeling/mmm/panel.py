@@ -46,7 +46,8 @@ class Panel:
     kpi (G, T) in its own unit; money_per_kpi (G, T) turns it into money; spend and exposure (C, G, T), money
     and any unit; exposure_variants maps a channel to further readings of its exposure (reach x frequency);
     controls (K, G, T); size (G,) positive, scales a geography (population, or mean KPI). `periods_per_week`
-    is 1 for weekly and 7 for daily data.
+    is 1 for weekly and 7 for daily data. demand_proxies names the
+    controls that read demand with error.
     """
 
     dates: pd.DatetimeIndex
@@ -65,6 +66,7 @@ class Panel:
     periods_per_week: int = 1
     size_source: str = "one"
     warnings: tuple[str, ...] = ()
+    demand_proxies: tuple[str, ...] = ()
 
     @property
     def shape(self) -> tuple[int, int, int]:

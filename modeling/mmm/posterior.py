@@ -73,9 +73,25 @@ class ChannelTable:
     marginal: Array
 
 
-def point_return(returns: Array) -> Array:
-    """The reported return: the posterior median (it minimises the expected absolute error)."""
-    return np.asarray(np.median(returns, axis=0))
+def point_of(values: Array, supported: Array) -> Array:
+    """(C,) what is reported of draws (S, C): the mean, which adds up over channels, kept inside the 90 % interval.
+
+    Of a supported channel the draws in which it does nothing are left out: the claim is conditional on an effect.
+    """
+    low, _, high = quantiles(values)
+    some = (values > 0).sum(axis=0)
+    given = values.sum(axis=0) / np.maximum(some, 1)
+    return np.asarray(np.clip(np.where(supported, given, values.mean(axis=0)), low, high))
+
+
+def supported(posterior: Posterior) -> Array:
+    """(C,) whether each modelled channel does anything with the probability that the options ask for."""
+    return np.asarray(posterior.support() >= posterior.options.support_threshold)
+
+
+def point_return(posterior: Posterior) -> Array:
+    """(C,) the reported return of each modelled channel."""
+    return point_of(posterior.returns(), supported(posterior))
 
 
 def channel_table(posterior: Posterior, notes: dict[str, str] | None = None) -> ChannelTable:
@@ -93,9 +109,10 @@ def channel_table(posterior: Posterior, notes: dict[str, str] | None = None) -> 
         ratio = dict(zip(kept.tolist(), marginal_ratio(posterior, c, kept), strict=True))
         typical = float(np.median(list(ratio.values())))
         marginal[:, c] = returns[:, c] * np.array([ratio.get(int(j), typical) for j in draws.candidate[:, c]])
-    low, mid, high = quantiles(returns)
-    m_low, m_mid, m_high = quantiles(marginal)
-    support = posterior.support()
+    low, _, high = quantiles(returns)
+    m_low, _, m_high = quantiles(marginal)
+    support, is_supported = posterior.support(), supported(posterior)
+    mid, m_mid = point_of(returns, is_supported), point_of(marginal, is_supported)
     spend = panel.total_spend()
     rows = []
     position = {c: i for i, c in enumerate(posterior.channels)}
@@ -115,10 +132,9 @@ def channel_table(posterior: Posterior, notes: dict[str, str] | None = None) -> 
             )
             continue
         i = position[c]
-        supported = bool(support[i] >= posterior.options.support_threshold)
         reason = (
             ""
-            if supported
+            if is_supported[i]
             else f"no effect distinguishable from zero (probability of any effect {support[i]:.2f})"
         )
         rows.append(
@@ -134,7 +150,7 @@ def channel_table(posterior: Posterior, notes: dict[str, str] | None = None) -> 
                 "marginal_roi": m_mid[i],
                 "marginal_roi_p05": m_low[i],
                 "marginal_roi_p95": m_high[i],
-                "supported": supported,
+                "supported": bool(is_supported[i]),
                 "note": "; ".join(x for x in (reason, note) if x),
             }
         )
@@ -168,7 +184,7 @@ class Decomposition:
 def decompose(posterior: Posterior) -> Decomposition:
     """Split the fitted KPI (money) into channels, trend, seasonality, controls and baseline.
 
-    A channel's series is its posterior mean, scaled to the reported (median) return; the rest is the best linear
+    A channel's series is its posterior mean, scaled to the reported return; the rest is the best linear
     prediction given these. The baseline carries the level, unseen demand and what a channel's spend merely follows.
     """
     panel, frame = posterior.panel, posterior.frame
@@ -176,7 +192,7 @@ def decompose(posterior: Posterior) -> Decomposition:
     every = thin(posterior, 10_000)
     series = mean_series(posterior, every)
     weight = money_weight(posterior)
-    point = point_return(posterior.returns())
+    point = point_return(posterior)
     spend = panel.total_spend()[list(posterior.channels)]
     totals = series.sum(axis=(1, 2))
     factor = np.where(totals > 0, point * spend / np.where(totals > 0, totals, 1.0), 0.0)
@@ -293,7 +309,8 @@ def response_curves(posterior: Posterior, points: int = 21) -> pd.DataFrame:
         top = float(per_period.max())
         spend = np.linspace(0.0, 1.5 * top, points)
         draws = steady_response(posterior, i, spend, index)
-        low, mid, high = quantiles(draws)
+        low, _, high = quantiles(draws)
+        mid = point_of(draws, np.full(points, supported(posterior)[i]))
         for m in range(points):
             rows.append(
                 {

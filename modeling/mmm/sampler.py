@@ -224,14 +224,16 @@ def sample(
                 per_candidate = weight.reshape(chains, len(_SLAB_W), -1).sum(axis=1)
                 d.mass += (per_candidate / mass_in[:, None]).sum(axis=0)
         vector = np.concatenate([s, np.full((chains, 1), -1.0)], axis=1)
+        if n_h <= _MODEL_SET:
+            every = ((gram @ vector.T) * vector.T).sum(axis=1)
         for k in range(chains):
             # a uniform random set that holds the current model, then an exact draw within it: reversible
             if n_h <= _MODEL_SET:  # the national grid has as many
-                near = np.arange(n_h)
+                near, rss = np.arange(n_h), every[:, k]
             else:
                 others = rng.choice(n_h - 1, size=_MODEL_DRAW - 1, replace=False)
                 near = np.r_[h[k], others + (others >= h[k])]
-            rss = np.array([vector[k] @ gram[i] @ vector[k] for i in near])
+                rss = np.array([vector[k] @ gram[i] @ vector[k] for i in near])
             rss = np.maximum(rss, 1e-12)
             log_p = (moments.logdet[near] - bottom * np.log(rss)) / coarse + moments.log_prior[near]
             weight_h = np.exp(log_p - log_p.max())

@@ -19,6 +19,7 @@ _TOP = {
     "revenue_per_kpi",
     "channels",
     "controls",
+    "demand_proxies",
     "mediators",
     "lift_tests",
     "horizon",
@@ -54,6 +55,7 @@ class MixSpec:
     population: str | None = None
     revenue_per_kpi: str | None = None
     controls: tuple[str, ...] = ()
+    demand_proxies: tuple[str, ...] = ()
     mediators: tuple[tuple[str, tuple[str, ...]], ...] = ()
     lift_tests: str | None = None
     horizon: int = 13
@@ -158,6 +160,12 @@ def parse_spec(raw: Any) -> MixSpec:
     if not channels:
         raise InputError("spec: channels is empty")
     controls = tuple(_text("controls", c) for c in _sequence("controls", raw.get("controls")))
+    proxies = tuple(
+        _text("demand_proxies", c) for c in _sequence("demand_proxies", raw.get("demand_proxies"))
+    )
+    for name in proxies:
+        if name not in controls:
+            raise InputError(f"spec: demand_proxies names {name!r}, which is not among the controls")
     mediators = []
     names = [c.name for c in channels]
     for i, item in enumerate(_sequence("mediators", raw.get("mediators"))):
@@ -222,6 +230,7 @@ def parse_spec(raw: Any) -> MixSpec:
         population=_optional("population", raw.get("population")),
         revenue_per_kpi=_optional("revenue_per_kpi", raw.get("revenue_per_kpi")),
         controls=controls,
+        demand_proxies=proxies,
         mediators=tuple(mediators),
         lift_tests=_optional("lift_tests", raw.get("lift_tests")),
         horizon=int(horizon),

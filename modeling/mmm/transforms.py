@@ -151,9 +151,9 @@ def candidate_grid(periods_per_week: int = 1, length: int = 26) -> Grid:
                 log_s.append(float(np.log(mass * sp * w)))
 
     shapes = (0.7, 1.0, 1.5, 2.0, 3.0)
-    family("hill", np.geomspace(0.2, 5.0, 13), shapes, (0.15, 0.35, 0.25, 0.20, 0.05), 0.48)
-    family("negexp", np.geomspace(0.2, 4.0, 11), (1.0,), (1.0,), 0.22)
-    family("logistic", np.geomspace(0.2, 4.0, 11), (1.0,), (1.0,), 0.22)
+    family("hill", np.geomspace(0.2, 5.0, 9), shapes, (0.15, 0.35, 0.25, 0.20, 0.05), 0.48)
+    family("negexp", np.geomspace(0.2, 4.0, 8), (1.0,), (1.0,), 0.22)
+    family("logistic", np.geomspace(0.2, 4.0, 8), (1.0,), (1.0,), 0.22)
     family("log", np.geomspace(0.2, 5.0, 4), (1.0,), (1.0,), 0.05)
     saturations.append(Saturation("linear", 1.0))
     log_s.append(float(np.log(0.03)))

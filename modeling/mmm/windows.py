@@ -9,7 +9,14 @@ import pandas as pd
 
 from modeling.mmm.estimator import Posterior
 from modeling.mmm.panel import Panel
-from modeling.mmm.posterior import Decomposition, money_weight, quantiles, thin
+from modeling.mmm.posterior import (
+    Decomposition,
+    money_weight,
+    point_of,
+    quantiles,
+    supported,
+    thin,
+)
 from modeling.mmm.transforms import Array, adstock_series
 
 _WINDOW_DRAWS = 120
@@ -69,8 +76,11 @@ def channel_window(posterior: Posterior, i: int, window: slice) -> dict[str, Any
     c = posterior.channels[i]
     spend = float(posterior.panel.spend[c][:, window].sum())
     gain, more = window_draws(posterior, i, window)
-    low, mid, high = quantiles(gain.sum(axis=1))
-    m_low, m_mid, m_high = quantiles(more.sum(axis=1))
+    known = np.full(1, supported(posterior)[i])
+    low, _, high = quantiles(gain.sum(axis=1))
+    m_low, _, m_high = quantiles(more.sum(axis=1))
+    mid = point_of(gain.sum(axis=1)[:, None], known)[0]
+    m_mid = point_of(more.sum(axis=1)[:, None], known)[0]
 
     def per(value: Array) -> float:
         return float(value) / spend if spend > 0 else float("nan")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from modeling.mmm.dictionary import build_dictionary
@@ -38,6 +38,7 @@ def test_bounded_curves_reach_half_at_their_scale(kind: str) -> None:
     assert curve.apply(np.array([1e9]))[0] == pytest.approx(1.0)
 
 
+@settings(deadline=None)
 @given(st.integers(0, 63), st.floats(0, 50), st.floats(0, 50))
 def test_every_curve_starts_at_zero_and_never_falls(k: int, a: float, b: float) -> None:
     grid = candidate_grid()

@@ -16,6 +16,8 @@ select
     found.share_p05,
     found.share_p95,
     found.verdict,
+    found.robustness_value,
+    found.instrument_f,
     latest.run_id,
     latest.as_of_date
 from {{ source('runs_mmm', 'mediation') }} as found
