@@ -2,8 +2,9 @@
 
 The error of a forecast f of a series at a horizon is divided by ``a * f**p * level**(1-p)``, with ``a`` the series'
 own size of error drawn towards the pool's and ``p`` the growth of errors with volume; the pool's quantiles of
-these scores, per horizon group, scaled so that leaving out one origin at a time covers 80 %, give P10 and P90
-(split conformal prediction, Vovk et al. 2005; locally weighted, Lei et al. 2018).
+these scores, per horizon group and with newer origins counting more, scaled so that leaving out one origin at a
+time covers 80 %, give P10 and P90 (split conformal prediction, Vovk et al. 2005; locally weighted, Lei et al. 2018;
+weights by age, Barber et al. 2023).
 """
 
 from __future__ import annotations
@@ -20,6 +21,8 @@ TARGET = 0.80
 GROWTH = (0.5, 0.75, 1.0)
 SHRINK = (1.0, 4.0, 16.0)
 LEVELS = (0.1, 0.5, 0.9)
+#: Weight of an origin relative to the next newer one: models that know more history err less.
+RECENCY = 0.8
 
 
 @dataclass(frozen=True)
@@ -122,10 +125,11 @@ def _unit(forecast: Array, level: Array, growth: float) -> Array:
 def _sizes(error: Array, valid: Mask, unit: Array, shrink: float, left_out: int | None) -> Array:
     """(S,) typical normalised error, drawn towards the pool's as if ``shrink`` origins of the pool were added."""
     use = valid if left_out is None else _without(valid, left_out)
-    score = np.where(use, np.abs(error) / np.maximum(unit, 1e-12), 0.0)
-    n = use.sum(axis=(0, 2))
-    pool = score.sum() / max(n.sum(), 1)
-    own = score.sum(axis=(0, 2)) / np.maximum(n, 1)
+    weight = np.where(use, _recency(len(use)), 0.0)
+    score = weight * np.abs(error) / np.maximum(unit, 1e-12)
+    n = weight.sum(axis=(0, 2))
+    pool = score.sum() / max(n.sum(), 1e-12)
+    own = score.sum(axis=(0, 2)) / np.maximum(n, 1e-12)
     origins = use.any(axis=2).sum(axis=0)
     size = (origins * own + shrink * pool) / (origins + shrink)
     return np.asarray(np.maximum(size, 1e-6 * max(pool, 1e-6)))
@@ -135,18 +139,32 @@ def _left_out_unit(error: Array, valid: Mask, unit: Array, shrink: float) -> Arr
     return np.stack([unit[o] * _sizes(error, valid, unit, shrink, o)[:, None] for o in range(len(error))])
 
 
+def _recency(origins: int) -> Array:
+    """(O, 1, 1) weights of the origins, the newest counts 1."""
+    return np.asarray(np.power(RECENCY, np.arange(origins)[::-1]), dtype=np.float64)[:, None, None]
+
+
+def _weighted_quantiles(values: Array, weights: Array) -> Array:
+    """Quantiles at ``LEVELS`` of values that count by their weights."""
+    order = np.argsort(values, kind="stable")
+    total = np.cumsum(weights[order]) - 0.5 * weights[order]
+    return np.asarray(np.interp(LEVELS, total / weights.sum(), values[order]))
+
+
 def _left_out_scores(error: Array, valid: Mask, unit: Array, shrink: float) -> Array:
     return error / np.maximum(_left_out_unit(error, valid, unit, shrink), 1e-12)
 
 
 def _group_quantiles(score: Array, valid: Mask, group: npt.NDArray[np.int64]) -> Array:
     """(G, 3) quantiles by horizon group; a small group is drawn towards all horizons."""
-    every = np.quantile(score[valid], LEVELS) if valid.any() else np.array([-1.3, 0.0, 1.3])
+    weight = np.where(valid, _recency(len(valid)), 0.0)
+    every = _weighted_quantiles(score[valid], weight[valid]) if valid.any() else np.array([-1.3, 0.0, 1.3])
     out = np.empty((int(group.max()) + 1, 3))
     for g in range(len(out)):
         at = valid[:, :, group == g]
         n = int(at.sum())
-        own = np.quantile(score[:, :, group == g][at], LEVELS) if n else every
+        mine = score[:, :, group == g][at], weight[:, :, group == g][at]
+        own = _weighted_quantiles(*mine) if n else every
         out[g] = (n * own + 30.0 * every) / (n + 30.0)
     return out
 
@@ -167,10 +185,11 @@ def _scale(
     """Factor on both tails that makes the left-out coverage ``target``; lower ends stop at zero sales."""
     if valid.sum() < 30:
         return 1.15, float("nan")
+    weight = np.broadcast_to(_recency(len(valid)), valid.shape)[valid]
 
     def covered(factor: float) -> float:
         inside = (score >= np.maximum(low * factor, room) - 1e-12) & (score <= high * factor + 1e-12)
-        return float(inside[valid].mean())
+        return float(np.average(inside[valid], weights=weight))
 
     lo, hi = 0.3, 4.0
     for _ in range(40):
