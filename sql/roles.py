@@ -66,13 +66,6 @@ ROW_POLICY = {
     "wh_transformer": "all_brands",
     "wh_admin": "all_brands",
 }
-#: A Redshift query slot each, so that a fit or a load never waits behind a dashboard (set in Terraform, not here).
-WORKLOAD = {
-    "wh_loader": "load",
-    "wh_transformer": "transform",
-    "wh_modeler": "transform",
-    "wh_bi_reader": "dashboard",
-}
 
 
 def allowed(role: str, qualified: str, verb: str) -> bool:

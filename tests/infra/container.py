@@ -79,6 +79,8 @@ class Host:
             self._copy(name, left_out)
         names = " ".join(("localhost", *document()["services"]))
         (self.root / "etc/hosts").write_text(f"127.0.0.1 {names}\n")
+        with (self.root / "etc/passwd").open("a") as accounts:
+            accounts.write("server:x:999:999::/:/bin/sh\napp:x:10001:10001::/data:/usr/sbin/nologin\n")
         shell(
             f"mount --bind {environment} {self.root}/app/.venv; mount --bind {work}/data {self.root}/data; "
             f"chown 10001:10001 {self.root}/data; chown 999:999 {work}/pg; chmod 755 {work}"

@@ -47,7 +47,7 @@ def transfer(
             if table.qualified not in there:
                 continue
             names = [c.name for c in table.columns]
-            rows = db.execute(
+            rows = db.sql(
                 f"select {', '.join(quote(n) for n in names)} from {table.schema}.{quote(table.name)}"
             ).to_arrow_table()
             if not rows.num_rows:
@@ -76,7 +76,7 @@ def copy_built(source: Path, stack: Stack, names: Iterable[str]) -> None:
         there = relations(db, ("features",))
         for name in sorted(names):
             table = f"features.{name}"
-            rows = db.execute(f"select {', '.join(map(quote, there[table]))} from {table}").to_arrow_table()
+            rows = db.sql(f"select {', '.join(map(quote, there[table]))} from {table}").to_arrow_table()
             cursor.execute(
                 "select column_name, data_type, character_maximum_length, numeric_precision, numeric_scale "
                 f"from information_schema.columns where table_schema || '.' || table_name = '{table}'"

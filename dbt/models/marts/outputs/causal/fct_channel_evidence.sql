@@ -62,7 +62,8 @@ attributed as (
         credit.brand_id,
         credit.channel_id,
         credit.model as source,
-        credit.share * sales.revenue_usd as value_usd,
+        {# a plain share of a total often ends in half a hundredth of a cent, which engines cast up or down: settled here #}
+        floor(credit.share * sales.revenue_usd * 10000 + 0.5) / 10000 as value_usd,
         paid.spend_usd,
         credit.share_low * sales.revenue_usd as value_low_usd,
         credit.share_high * sales.revenue_usd as value_high_usd,
