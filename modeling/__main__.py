@@ -12,6 +12,7 @@ import os
 import sys
 from collections.abc import Sequence
 from types import ModuleType
+from typing import NoReturn
 
 # One BLAS thread per process: the scheduler runs fits side by side, and the order of a threaded sum would
 # make two runs differ in their last bits.
@@ -26,9 +27,21 @@ def _cli(name: str) -> ModuleType:
     return importlib.import_module(f"modeling.{name}.cli")
 
 
+class OneLineParser(argparse.ArgumentParser):
+    """A parser whose refusals are one line, as all others of this program are."""
+
+    def error(self, message: str) -> NoReturn:
+        """Print the reason and where help is; exit 2."""
+        print(
+            f"{self.prog.removeprefix('python -m modeling').strip() or 'modeling'}: {message} (see --help)",
+            file=sys.stderr,
+        )
+        raise SystemExit(2)
+
+
 def build_parser(argv: Sequence[str]) -> argparse.ArgumentParser:
     """Parser with the sub-commands; only the room that is asked for is imported, which keeps start-up short."""
-    parser = argparse.ArgumentParser(prog="python -m modeling", description=__doc__.splitlines()[0])
+    parser = OneLineParser(prog="python -m modeling", description=__doc__.splitlines()[0])
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     asked = next((word for word in argv if not word.startswith("-")), None)
     if asked in ON_A_FILE:

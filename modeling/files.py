@@ -54,7 +54,10 @@ def _read_csv(path: Path) -> pd.DataFrame:
     repeated = sorted({n for n in names if names.count(n) > 1 and n})
     if repeated:  # pandas would rename the second one in silence
         raise InputError(f"{path.name} has the column {repeated[0]!r} more than once")
-    return pd.read_csv(path, encoding=encoding, low_memory=False)
+    frame = pd.read_csv(path, encoding=encoding, low_memory=False)
+    if not isinstance(frame.index, pd.RangeIndex):  # pandas would take the first cells for row labels
+        raise InputError(f"{path.name} has rows with more cells than the header has names")
+    return frame
 
 
 def _first_line(error: BaseException) -> str:

@@ -8,12 +8,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from modeling.attribution.markov import build_chain, log_likelihood
+from modeling.attribution.markov import DENSE_LIMIT, Chain, build_chain, log_likelihood
 from modeling.attribution.models import (
     MODELS,
     Settings,
     attribute,
-    bootstrap_shares,
+    bootstrap,
     interval_table,
     length_table,
     transition_table,
@@ -27,9 +27,10 @@ from modeling.progress import progress
 CONVERSIONS = ("conversions", "total_conversions", "conversion", "conv", "converted", "is_converted")
 VALUES = ("value", "total_conversion_value", "conversion_value", "conv_value", "value_usd", "revenue")
 NULLS = ("nulls", "total_null", "null", "total_nulls", "non_conversions", "null_count")
+USUAL_SEPARATORS = ("->", "=>", "→", ">", "|", ";")
 MIN_ROWS = 4
-BOOTSTRAP_WORK = 6_000_000  # paths x draws that stay within a few seconds
-DRAWS_BY_ORDER = {1: 200, 2: 200, 3: 60, 4: 20}  # a draw of a high-order chain costs up to a second
+BOOTSTRAP_SECONDS = 15.0  # estimated work that intervals may cost when nobody says how many draws
+LEAST_DRAWS, MOST_DRAWS = 20, 200
 
 
 def add_parser(subparsers: Any) -> None:
@@ -52,7 +53,11 @@ def add_parser(subparsers: Any) -> None:
     parser.add_argument(
         "--lag-column", metavar="NAME", help="days before conversion of each touch, same separator"
     )
-    parser.add_argument("--separator", default=" > ", help="between the channels of a path (default: ' > ')")
+    parser.add_argument(
+        "--separator",
+        default=" > ",
+        help="between the channels of a path (default: ' > '); one that begins with a hyphen: --separator='->'",
+    )
     parser.add_argument("--order", default="1", help="Markov order, 1 to 4, or auto (smallest BIC)")
     parser.add_argument(
         "--half-life", default="7", help="time decay: days (touches, where paths have no times)"
@@ -81,17 +86,28 @@ def run(args: argparse.Namespace) -> None:
     credits = result.credits
     if columns["value"] is None:
         credits = credits.assign(value=float("nan"))
-    affordable = max(20, min(DRAWS_BY_ORDER[order], BOOTSTRAP_WORK // max(len(paths.lengths), 1)))
-    draws = affordable if draws_asked is None else draws_asked
+    draws = affordable_draws(paths, result.chain) if draws_asked is None else draws_asked
     with OutputDir(args.out) as out:
         _write(out, "credits.csv", credits)
         _write(out, "transitions.csv", transition_table(result.chain, paths.channels))
         _write(out, "removal_effects.csv", result.removal)
         _write(out, "path_lengths.csv", length_table(paths))
         if draws:
-            table = bootstrap_shares(paths, settings, draws=draws, report=_reporter(draws))
+            table = bootstrap(paths, settings, draws=draws, report=_reporter(draws))
             _write(out, "credit_intervals.csv", interval_table(table, result.credits, paths.channels))
         out.json("summary.json", _summary(paths, columns, notes, settings, result.shapley_error, draws))
+
+
+def affordable_draws(paths: Paths, chain: Chain) -> int:
+    """Bootstrap draws that stay within :data:`BOOTSTRAP_SECONDS` by an estimate of their work; 0 = too few to be of use.
+
+    An estimate, not a clock: the same file gives the same draws on every machine.
+    """
+    channels, states = len(paths.channels), len(chain.states)
+    is_dense = chain.states.shape[1] == 1 and states <= DENSE_LIMIT
+    solving = 1e-9 * channels**3 if is_dense else 5e-6 * channels * states
+    draws = int(BOOTSTRAP_SECONDS / (7e-8 * len(paths.codes) + solving + 1e-4))
+    return min(draws, MOST_DRAWS) if draws >= LEAST_DRAWS else 0
 
 
 def choose_order(paths: Paths) -> int:
@@ -123,8 +139,9 @@ def _read(args: argparse.Namespace, min_rows: int) -> tuple[Paths, dict[str, str
     if len(set(used)) < len(used):
         twice = next(c for c in used if used.count(c) > 1)
         raise InputError(f"the column {twice!r} is named for two purposes")
+    texts = _path_text(args, frame, path_column)
     paths, notes = build_paths(
-        text_column(args.paths, frame, path_column),
+        texts,
         _counts(frame, conversions),
         None if value is None else numeric_column(frame, value, what="value"),
         None if nulls is None else _counts(frame, nulls),
@@ -132,6 +149,25 @@ def _read(args: argparse.Namespace, min_rows: int) -> tuple[Paths, dict[str, str
         lags=None if args.lag_column is None else _lag_text(args, frame),
     )
     return paths, columns, notes
+
+
+def _path_text(args: argparse.Namespace, frame: pd.DataFrame, column: str) -> pd.Series:
+    """Paths as text; a Parquet list of channels is joined, and a separator that is clearly another one is refused."""
+    cells = frame[column]
+    if cells.map(lambda c: isinstance(c, (list, tuple, np.ndarray))).any():
+        return cells.map(lambda c: "" if c is None else args.separator.join(map(str, c)))
+    texts = text_column(args.paths, frame, column)
+    if not texts.str.contains(args.separator, regex=False).any():
+        others = [
+            s for s in USUAL_SEPARATORS if s != args.separator and texts.str.contains(s, regex=False).any()
+        ]
+        if others:
+            first = texts[texts.str.contains(others[0], regex=False)].iloc[0]
+            raise InputError(
+                f"no path contains the separator {args.separator!r}, but {first[:60]!r} looks separated by {others[0]!r}: "
+                f"name it with --separator={others[0]!r}"
+            )
+    return texts
 
 
 def _lag_text(args: argparse.Namespace, frame: pd.DataFrame) -> pd.Series:
@@ -175,6 +211,8 @@ def _summary(
         )
     if columns["null"] is None:
         warnings.append("no null column: every path counts as converted, removal effects are shares of paths")
+    if not draws:
+        warnings.append("no intervals: not asked for, or too much work for these paths (--bootstrap N)")
     if len(paths.codes) == len(paths.lengths):
         warnings.append("every path has a single touch: all rule models agree")
     return {

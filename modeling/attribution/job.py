@@ -144,7 +144,7 @@ def _interval_rows(
 ) -> pd.DataFrame:
     settings = Settings(seed=seed)
     matrices = {**credit_matrices(paths, settings), "time_decay": decay}
-    draws = bootstrap_draws(paths, settings, matrices, draws=DRAWS, markov_by_path=True)
+    draws = bootstrap_draws(paths, settings, matrices, draws=DRAWS, markov_by_path=True).shares
     total = float(paths.conversions.sum())
     parts = []
     for model in MODELS:

@@ -142,10 +142,18 @@ def path_division(paths: Paths, effect: Floats) -> sparse.csr_array:
     return (sparse.diags_array(known) @ weighted + sparse.diags_array(equal) @ sets).tocsr()
 
 
-def bootstrap_shares(
+@dataclass(frozen=True)
+class Draws:
+    """Bootstrap draws: {model: (draws, C)} shares of all conversions, and of all value (empty where there is none)."""
+
+    shares: dict[str, Floats]
+    values: dict[str, Floats]
+
+
+def bootstrap(
     paths: Paths, settings: Settings, *, draws: int = 200, report: Callable[[int], None] | None = None
-) -> dict[str, Floats]:
-    """Path bootstrap of every model: {model: (draws, C) shares of conversions}. See :func:`bootstrap_draws`."""
+) -> Draws:
+    """Path bootstrap of every model. See :func:`bootstrap_draws`."""
     return bootstrap_draws(paths, settings, credit_matrices(paths, settings), draws=draws, report=report)
 
 
@@ -157,38 +165,60 @@ def bootstrap_draws(
     draws: int = 200,
     markov_by_path: bool = False,
     report: Callable[[int], None] | None = None,
-) -> dict[str, Floats]:
+) -> Draws:
     """The observed journeys are drawn again (Poisson weights) and every model is refitted.
+
+    A drawn conversion pays the mean value of its path. What conversions of one path differ by is not in weighted
+    paths, so intervals of value are a little short where that is much.
 
     Args:
         matrices: (P, C) credit per conversion of the models that divide path by path.
         markov_by_path: Markov shares of :func:`path_division` instead of the model's own shares.
-
-    Returns:
-        For each model (draws, C) shares of conversions.
     """
     rng = np.random.default_rng(settings.seed)
-    out: dict[str, list[Floats]] = {m: [] for m in MODELS}
+    shares: dict[str, list[Floats]] = {m: [] for m in MODELS}
+    values: dict[str, list[Floats]] = {m: [] for m in MODELS}
+    pays = np.divide(
+        paths.value, paths.conversions, out=np.zeros_like(paths.value), where=paths.conversions > 0
+    )
     refit = _markov_refit(paths, settings.order)
     for draw in range(draws):
-        conversions = rng.poisson(paths.conversions).astype(np.float64)
-        nulls = rng.poisson(paths.nulls).astype(np.float64)
+        conversions, nulls = _poisson(rng, paths.conversions), _poisson(rng, paths.nulls)
         if not conversions.sum() > 0:
             continue
+        worth = pays * conversions
+        total = float(worth.sum())
         for model, matrix in matrices.items():
             credit = matrix.T @ conversions
-            out[model].append(credit / credit.sum())
+            shares[model].append(credit / credit.sum())
+            if total > 0:
+                values[model].append(matrix.T @ worth / total)
         share = refit(conversions, nulls)
         if markov_by_path:
             share = (path_division(paths, share).T @ conversions) / conversions.sum()
-        out["markov"].append(share)
+        whole = {"markov": share}
         if settings.shapley_game == "rate":
             again = paths.reweighted(conversions, paths.value, nulls)
             credit, _ = shapley.rate_game(again, permutations=400, seed=settings.seed)
-            out["shapley"].append(credit / credit.sum())
+            whole["shapley"] = credit / credit.sum()
+        for model, share in whole.items():  # these models divide value by the same shares as conversions
+            shares[model].append(share)
+            if total > 0:
+                values[model].append(share)
         if report is not None:
             report(draw + 1)
-    return {m: np.array(v) for m, v in out.items()}
+    return Draws(
+        {m: np.array(v) for m, v in shares.items()}, {m: np.array(v) for m, v in values.items() if v}
+    )
+
+
+def _poisson(rng: np.random.Generator, weight: Floats) -> Floats:
+    """Poisson draws; beyond 1e12 the normal limit, because the generator's range ends."""
+    drawn = rng.poisson(np.minimum(weight, 1e12)).astype(np.float64)
+    huge = weight > 1e12
+    if huge.any():
+        drawn[huge] = weight[huge] + np.sqrt(weight[huge]) * rng.standard_normal(int(huge.sum()))
+    return drawn
 
 
 def _markov_refit(paths: Paths, order: int) -> Callable[[Floats, Floats], Floats]:
@@ -221,19 +251,25 @@ def _markov_refit(paths: Paths, order: int) -> Callable[[Floats, Floats], Floats
 
 
 def interval_table(
-    draws: dict[str, Floats], credits: pd.DataFrame, channels: Sequence[str], *, level: float = 0.95
+    draws: Draws, credits: pd.DataFrame, channels: Sequence[str], *, level: float = 0.95
 ) -> pd.DataFrame:
-    """Intervals on shares and credited conversions and value, from bootstrap draws.
+    """Intervals on shares and on credited conversions and value, from bootstrap draws.
+
+    Total conversions and total value are what was observed; the intervals say how sure their division is. Value over
+    a known spend is ROAS, so the interval of value is that of ROAS times spend.
 
     Returns:
         model, channel, share, share_low, share_high, conversions_low, conversions_high, value_low, value_high.
     """
-    tail = (1 - level) / 2
+    tails = [(1 - level) / 2, (1 + level) / 2]
     parts = []
-    for model, table in draws.items():
+    for model, table in draws.shares.items():
         own = credits[credits["model"] == model]
         total, value = own["conversions"].sum(), own["value"].sum()
-        low, high = np.quantile(table, [tail, 1 - tail], axis=0)
+        low, high = np.quantile(table, tails, axis=0)
+        worth = np.full((2, len(channels)), np.nan)
+        if model in draws.values:
+            worth = value * np.quantile(draws.values[model], tails, axis=0)
         parts.append(
             pd.DataFrame(
                 {
@@ -244,8 +280,8 @@ def interval_table(
                     "share_high": high,
                     "conversions_low": low * total,
                     "conversions_high": high * total,
-                    "value_low": low * value,
-                    "value_high": high * value,
+                    "value_low": worth[0],
+                    "value_high": worth[1],
                 }
             )
         )

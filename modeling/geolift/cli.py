@@ -132,6 +132,7 @@ def _run_analysis(args: argparse.Namespace) -> None:
         seed=whole(args.seed, "--seed", 0),
     )
     spend = None if args.spend is None else positive(args.spend, "--spend")
+    args.start, args.end = (_as_period(text, args.date_format) for text in (args.start, args.end))
     panel, treated, excluded = load_panel(args, treated=True)
     registered: dict[str, Any] | None = None
     changed: list[str] = []
@@ -162,6 +163,14 @@ def _run_analysis(args: argparse.Namespace) -> None:
         out.json(
             "summary.json", {"notes": lift.notes, "control_scores": lift.scores, "options": vars(options)}
         )
+
+
+def _as_period(text: str, date_format: str | None) -> str:
+    """A date of the command line in ISO form, where it is written in the file's own format."""
+    if date_format is None:
+        return text
+    parsed = pd.to_datetime(text, format=date_format, errors="coerce")
+    return text if pd.isna(parsed) else str(parsed.date())
 
 
 def lift_record(

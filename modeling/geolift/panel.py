@@ -100,10 +100,29 @@ def build_panel(
     wide = wide.sort_index(key=lambda i: i.astype(int)) if labels.dtype.kind == "i" else wide.sort_index()
     if wide.shape[1] < 2:
         raise Refusal(f"the panel has one geography ({wide.columns[0]}): there is nothing to compare it with")
+    notes += _gaps([str(p) for p in wide.index])
     wide = _complete(wide, must_have, test, notes)
     return Panel(
         [str(p) for p in wide.index], [str(g) for g in wide.columns], wide.to_numpy(dtype=np.float64), notes
     )
+
+
+def _gaps(periods: list[str]) -> list[str]:
+    """Periods that no geography has: they cannot be estimated, only said."""
+    if all(p.lstrip("-").isdigit() for p in periods):
+        at = np.array([int(p) for p in periods])
+    else:
+        at = np.array(periods, dtype="datetime64[D]").astype(np.int64)
+    steps = np.diff(at)
+    if not len(steps) or not np.median(steps) > 0:
+        return []
+    step = float(np.median(steps))
+    # Months and quarters differ by a few days; a gap is at least half a step more.
+    wide = np.flatnonzero(steps > 1.5 * step)
+    if not len(wide):
+        return []
+    lost = int(np.round(steps[wide] / step).sum()) - len(wide)
+    return [f"{lost} periods are missing in every geography (first after {periods[int(wide[0])]})"]
 
 
 def _complete(

@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 
 from modeling.__main__ import main
 from modeling.attribution import shapley
+from modeling.attribution.cli import affordable_draws
 from modeling.attribution.markov import build_chain, removal_effects
-from modeling.attribution.models import MODELS, Settings, attribute, bootstrap_shares
+from modeling.attribution.models import MODELS, Settings, attribute, bootstrap, interval_table
 from modeling.attribution.paths import build_paths
 from modeling.attribution.rules import RULES, touch_shares
 from modeling.errors import InputError, Refusal
@@ -227,8 +228,8 @@ def test_bootstrap_intervals_cover_the_share_of_the_population():
     runs = 120
     for run in range(runs):
         c, n = rng.poisson(base_c) * 1.0, rng.poisson(base_n) * 1.0
-        draws = bootstrap_shares(paths.reweighted(c, c, n), Settings(seed=run), draws=200)
-        for model, table in draws.items():
+        draws = bootstrap(paths.reweighted(c, c, n), Settings(seed=run), draws=200)
+        for model, table in draws.shares.items():
             low, high = np.quantile(table, [0.025, 0.975], axis=0)
             own = truth[truth["model"] == model]["conversions"].to_numpy()
             hit[model] += int(((low <= own / own.sum()) & (own / own.sum() <= high)).sum())
@@ -300,6 +301,14 @@ def test_command_repeats_itself(tmp_path):
         (GOOD, ["--half-life", "soon"], "--half-life"),
         (GOOD, ["--seed", "x"], "--seed"),
         (GOOD, ["--separator", ""], "--separator"),
+        (GOOD.replace(" > ", ">"), [], "--separator='>'"),
+        (GOOD.replace(" > ", "|"), [], "--separator='|'"),
+        (GOOD.replace("b > a > b,1,5,4", "b > a > b,1,5,4,9,9"), [], "cannot be read"),
+        (
+            GOOD.replace(",4\n", ",4,9\n").replace(",1\n", ",1,9\n").replace(",2\n", ",2,9\n"),
+            [],
+            "more cells",
+        ),
     ],
 )
 def test_command_refuses_in_one_line(tmp_path, capsys, text, extra, says):
@@ -309,6 +318,52 @@ def test_command_refuses_in_one_line(tmp_path, capsys, text, extra, says):
     assert code == 2
     assert says in error and "\n" not in error and "Traceback" not in error
     assert not out.exists()
+
+
+def test_options_that_cannot_be_read_are_refused_in_one_line(tmp_path, capsys):
+    with pytest.raises(SystemExit) as stop:
+        main(["attribution", "--paths", "x", "--out", "y", "--separator", "->"])
+    error = capsys.readouterr().err.strip()
+    assert stop.value.code == 2 and "\n" not in error and "--separator" in error
+
+
+def test_lists_of_channels_in_parquet_are_paths(tmp_path):
+    file = tmp_path / "paths.parquet"
+    pd.DataFrame({"path": [["a", "b"], ["b"], ["a"], ["c"]], "conversions": [1, 2, 3, 4]}).to_parquet(file)
+    assert main(["attribution", "--paths", str(file), "--out", str(tmp_path / "o"), "--bootstrap", "0"]) == 0
+    credits = pd.read_csv(tmp_path / "o" / "credits.csv").set_index(["model", "channel"])["conversions"]
+    assert credits["linear"].to_dict() == {"a": 3.5, "b": 2.5, "c": 4.0}
+
+
+def test_journeys_beyond_the_range_of_a_generator(tmp_path):
+    """5e18 and 1e20 journeys are absurd but legal numbers; a draw of them stays near them."""
+    file = write(tmp_path, "path,conversions,nulls\na > b,5e18,1e20\nb,2e18,3e18\na,1e18,1e19\nc,4e18,0\n")
+    assert main(["attribution", "--paths", file, "--out", str(tmp_path / "o"), "--bootstrap", "20"]) == 0
+    table = pd.read_csv(tmp_path / "o" / "credit_intervals.csv")
+    assert np.allclose(table["share_low"], table["share_high"], atol=1e-8)
+
+
+def test_intervals_of_value_follow_the_value_and_not_the_count():
+    """A channel with few dear conversions: its interval of value lies around its value."""
+    paths, _ = build_paths(
+        pd.Series(["a", "b", "a > b"]), pd.Series([100.0, 20.0, 5.0]), pd.Series([100.0, 2000.0, 50.0])
+    )
+    credits = attribute(paths).credits
+    table = interval_table(bootstrap(paths, Settings(), draws=100), credits, paths.channels)
+    table = table.merge(credits, on=["model", "channel"])
+    rules = table[table["model"].isin([*RULES, "shapley"])]
+    assert (rules["value_low"] < rules["value"]).all() and (rules["value"] < rules["value_high"]).all()
+    assert (table.groupby("model")["value_high"].sum() > 2150).all()
+
+
+def test_draws_follow_the_work_and_not_the_clock():
+    small, _ = build_paths(pd.Series(["a", "b", "a > b"]), pd.Series([1.0, 2.0, 5.0]))
+    assert affordable_draws(small, build_chain(small, 1)) == 200
+    rng = np.random.default_rng(0)
+    texts = pd.Series([" > ".join(f"c{k}" for k in rng.integers(0, 60, 5)) for _ in range(3000)])
+    many, _ = build_paths(texts, pd.Series(np.ones(3000)))
+    assert 20 <= affordable_draws(many, build_chain(many, 1)) <= 200
+    assert affordable_draws(many, build_chain(many, 4)) == 0  # said in the summary's warnings
 
 
 @pytest.mark.skipif(not SHARED.is_file(), reason="the shared path file is not here")

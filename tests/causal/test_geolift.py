@@ -255,6 +255,18 @@ def test_command_reads_other_columns_numbers_as_names_and_counted_periods(tmp_pa
     assert pd.read_csv(out / "counterfactual.csv")["date"].tolist() == list(range(1, len(days) + 1))
 
 
+def test_missing_periods_are_said_and_dates_may_be_in_the_files_format(tmp_path):
+    frame, start, end, names = world(seed=2, lift=0.1)
+    days = sorted(frame["date"].unique())
+    frame = frame[~frame["date"].isin(days[10:12])]
+    code, lift, _ = run(tmp_path, frame, start, end, names)
+    assert code == 0 and f"2 periods are missing in every geography (first after {days[9]})" in lift["notes"]
+    frame["date"] = pd.to_datetime(frame["date"]).dt.strftime("%d/%m/%Y")
+    first, last = (pd.Timestamp(d).strftime("%d/%m/%Y") for d in (start, end))
+    code, again, _ = run(tmp_path, frame, first, last, names, "--date-format", "%d/%m/%Y")
+    assert code == 0 and again["att"] == lift["att"]
+
+
 def test_duplicates_need_a_meaning(tmp_path):
     frame, start, end, names = world(seed=13, lift=0.1)
     half = frame.assign(kpi=frame["kpi"] / 2)
