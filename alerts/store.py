@@ -62,9 +62,9 @@ class Store:
 
     def media(self, since: date, until: date) -> pd.DataFrame:
         return self.frame(
-            ("date_day", "channel_id", "spend_usd", "impressions", "clicks", "platform_conversions"),
-            "select date_day, channel_id, sum(spend_usd), sum(impressions), sum(clicks), sum(platform_conversions) from marts.fct_media_daily "
-            "where brand_id = ? and date_day between ? and ? group by date_day, channel_id",
+            ("date_day", "channel_id", "spend_usd", "impressions", "clicks", "platform_conversions", "rows"),
+            "select date_day, channel_id, sum(spend_usd), sum(impressions), sum(clicks), sum(platform_conversions), count(*) "
+            "from marts.fct_media_daily where brand_id = ? and date_day between ? and ? group by date_day, channel_id",
             [self.brand_id, since, until],
         )
 

@@ -68,7 +68,9 @@ def signed_in() -> bool:
 
 
 def main() -> None:
-    st.set_page_config(page_title="Marketing warehouse", page_icon=":material/monitoring:", layout="wide")
+    st.set_page_config(
+        page_title="Marketing warehouse", page_icon=str(Path(__file__).parent / "icon.png"), layout="wide"
+    )
     st.html(f"<style>{ui.STYLE}</style>")
     try:
         settings = load_settings()

@@ -104,6 +104,8 @@ class World:
                 "impressions": impressions,
                 "clicks": clicks.astype(float),
                 "platform_conversions": conversions.astype(float),
+                # campaigns times places, of which a few report nothing on a day
+                "rows": rng.binomial(int(rng.integers(1, 4)) * 210, 0.97, DAYS).astype(float),
             }
         )
 
@@ -138,8 +140,11 @@ class World:
     def _ledger(rng: np.random.Generator) -> pd.DataFrame:
         rows = []
         for feed, step in FEEDS.items():
+            own = (
+                int(rng.integers(1, 6)) if step == 7 else 0
+            )  # a weekly partner's week ends on a day of its own
             for back in range(0, 84 if step == 1 else 7 * 26, step):
-                last = END - timedelta(days=back)
+                last = END - timedelta(days=back + own)
                 delivered = pd.Timestamp(last) + pd.Timedelta(hours=30 + float(rng.uniform(0, 3)))
                 n = int(rng.integers(800, 1200))
                 rows.append(
@@ -195,9 +200,9 @@ def _scale(
 def _late(world: World, rng: np.random.Generator) -> str:
     feed = str(rng.choice(list(FEEDS)))
     missing = 7 if FEEDS[feed] == 7 else int(rng.integers(2, 6))
-    gone = (world.files.feed == feed) & (
-        pd.to_datetime(world.files.last_date) > pd.Timestamp(END) - pd.Timedelta(days=missing)
-    )
+    last = pd.to_datetime(world.files.last_date)
+    newest = last[world.files.feed == feed].max()
+    gone = (world.files.feed == feed) & (last > newest - pd.Timedelta(days=missing))
     world.files = world.files[~gone]
     return feed
 
@@ -225,6 +230,7 @@ def _same(low: float, high: float) -> Callable[[np.random.Generator], float]:
 
 
 _twice = _same(1.97, 2.03)
+_exactly_twice = _same(2.0, 2.0)
 _more = _same(2.2, 4.0)
 _less = _same(0.3, 0.5)
 _none = _same(0.0, 0.0)
@@ -258,7 +264,13 @@ INCIDENTS: dict[str, tuple[Callable[[World, np.random.Generator], str], tuple[st
             "media",
             "channel_id",
             BIG,
-            {"spend_usd": _twice, "impressions": _twice, "clicks": _twice, "platform_conversions": _twice},
+            {
+                "spend_usd": _twice,
+                "impressions": _twice,
+                "clicks": _twice,
+                "platform_conversions": _twice,
+                "rows": _exactly_twice,
+            },
         ),
         ("double_count", "spend_spike"),
     ),

@@ -26,7 +26,7 @@ def free_port() -> int:
         return int(s.getsockname()[1])
 
 
-def start(serving: Path, port: int, **env: str) -> subprocess.Popen[bytes]:
+def start(serving: Path, port: int, script: str = "dashboard/app.py", **env: str) -> subprocess.Popen[bytes]:
     """The dashboard as ``make dashboard`` starts it, on another port."""
     process = subprocess.Popen(
         [
@@ -34,7 +34,7 @@ def start(serving: Path, port: int, **env: str) -> subprocess.Popen[bytes]:
             "-m",
             "streamlit",
             "run",
-            "dashboard/app.py",
+            script,
             "--server.port",
             str(port),
             "--server.headless",
