@@ -143,7 +143,7 @@ def _run(
             with warnings.catch_warnings(), np.errstate(all="ignore"):
                 warnings.simplefilter("ignore")
                 values = candidates[name](view)
-        except (np.linalg.LinAlgError, ValueError, FloatingPointError) as error:
+        except (ValueError, ArithmeticError, LookupError, RuntimeError) as error:
             failures[name] = f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}"
             continue
         values = np.where(np.isfinite(values), np.minimum(np.maximum(values, 0.0), ceiling), np.nan)

@@ -9,10 +9,11 @@ import numpy as np
 import pandas as pd
 
 from modeling.forecast.backtest import MIN_ORIGINS, Backtest, run_backtest
+from modeling.forecast.candidates import YARDSTICKS
 from modeling.forecast.combine import Choice, choose
 from modeling.forecast.intermittent import factors
 from modeling.forecast.intervals import Calibration, calibrate
-from modeling.forecast.panel import Array, Panel
+from modeling.forecast.panel import Array, Mask, Panel
 
 
 @dataclass
@@ -35,6 +36,13 @@ class Forecast:
     calibration: Calibration
     errors: Array
     notes: list[str] = field(default_factory=list)
+
+    @property
+    def fallen_back(self) -> Mask:
+        """(S,) true where only yardsticks could speak at the end of history."""
+        spoken: Mask = np.asarray(np.isfinite(self.back.final).all(axis=2))
+        models = np.array([name not in YARDSTICKS for name in self.back.models])
+        return np.asarray(~spoken[models].any(axis=0))
 
     def table(self) -> pd.DataFrame:
         """forecasts: series, date, model, mean, p10, p50, p90."""
@@ -175,7 +183,10 @@ def forecast_panel(
     if len(back.cutoffs) < MIN_ORIGINS:
         notes.append(f"history allows {len(back.cutoffs)} backtest origins only")
     notes += [f"candidate {n} failed: {why}" for n, why in back.failures.items()]
-    return Forecast(panel, final, quantiles, choice, back, calibration, errors, notes)
+    result = Forecast(panel, final, quantiles, choice, back, calibration, errors, notes)
+    if result.fallen_back.any():
+        notes.append(f"{int(result.fallen_back.sum())} series are forecast by yardsticks alone")
+    return result
 
 
 def series_level(panel: Panel) -> Array:

@@ -33,7 +33,7 @@ NATION = "nation"
 MEDIA = ("video_usd", "social_usd", "search_usd", "crm_usd")
 #: Candidates for the product split: all that need no trees.
 SPLIT = ("four_week_mean", "last_year", "ets_exog", "mstl_ets", "harmonic_pooled", "level_factor")
-SHORT, NO_HISTORY, SHARE = "short_history", "no_history", "scaled_to_dma"
+SHORT, NO_HISTORY, YARDSTICK, SHARE = "short_history", "no_history", "yardstick_only", "scaled_to_dma"
 
 
 def units(features: Mapping[str, pd.DataFrame]) -> list[str]:
@@ -283,9 +283,12 @@ def _metrics(result: Forecast) -> dict[str, object]:
     }
 
 
-def _flags(panel: Panel) -> list[str]:
-    seen = panel.usable.sum(axis=1)
-    return [NO_HISTORY if n < MIN_BORROWED else SHORT if n < MIN_HISTORY["W"] else "" for n in seen]
+def _flags(result: Forecast) -> list[str]:
+    seen = result.panel.usable.sum(axis=1)
+    return [
+        NO_HISTORY if n < MIN_BORROWED else SHORT if n < MIN_HISTORY["W"] else YARDSTICK if fallen else ""
+        for n, fallen in zip(seen, result.fallen_back, strict=True)
+    ]
 
 
 def _forecast_rows(
@@ -309,7 +312,7 @@ def _forecast_rows(
             "p90_units": result.quantiles[2].ravel(),
             "mean_units": result.mean.ravel(),
             "is_reconciled": retailer != "all",
-            "forecast_flag": np.repeat(_flags(panel), horizon),
+            "forecast_flag": np.repeat(_flags(result), horizon),
         }
     )
 
@@ -358,7 +361,7 @@ def _write(
     ratio = np.where(split.mean > 0, mean / np.maximum(split.mean, 1e-12), 1.0)
     quantiles = np.sort(split.quantiles * np.clip(ratio, 0.0, 10.0)[None], axis=0)
     dma_table = _forecast_rows(result, retailer, {"total": ("000", "retailer")}, "dma_retailer")
-    flags = [flag or SHARE for flag in _flags(split.panel)]
+    flags = [flag or SHARE for flag in _flags(split)]
     product_of = [n.split("|", 1)[1] for n in split.panel.names]
     weeks = split.panel.dates[split.panel.length :]
     product_table = pd.DataFrame(

@@ -8,6 +8,7 @@ import pytest
 
 from modeling.errors import Refusal
 from modeling.forecast import job, spec
+from modeling.forecast.candidates import BATCHED, YARDSTICKS
 
 
 def features(weeks: int = 70) -> dict[str, pd.DataFrame]:
@@ -87,3 +88,42 @@ def test_levels_add_up_and_no_series_is_missing() -> None:
 def test_too_short_is_refused_in_one_line() -> None:
     with pytest.raises(Refusal, match="too short: 20 weeks"):
         job.fit(features(20), "target", seed=1, upstream={})
+
+
+def test_when_every_model_breaks_yardsticks_stand_in_and_the_mart_says_so(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def broken(_: object) -> np.ndarray:
+        raise RuntimeError("no convergence")
+
+    for name in BATCHED:
+        if name not in YARDSTICKS:
+            monkeypatch.setitem(BATCHED, name, broken)
+    result = job.fit(features(), "walmart", seed=1, upstream={})
+    table = result.outputs["demand_forecast_week"]
+    top = table[table["level"] == "dma_retailer"]
+    assert set(top["forecast_flag"]) == {"yardstick_only"} and len(top) == 3 * job.HORIZON
+    assert np.isfinite(table[["p10_units", "p50_units", "p90_units", "mean_units"]]).all().all()
+    assert (top["mean_units"] > 0).all()
+    assert any("no convergence" in note for note in result.metrics["notes"])  # type: ignore[union-attr]
+
+
+def test_two_rounds_are_two_kept_forecasts_and_media_ahead_is_assumed() -> None:
+    first, second = features(69), features(70)
+    dates = [
+        pd.to_datetime(
+            job.fit(world, "target", seed=1, upstream={}).outputs["demand_forecast_week"]["week_start_date"]
+        )
+        for world in (first, second)
+    ]
+    assert dates[1].min() - dates[0].min() == pd.Timedelta(days=7)
+    panel = job._panel(
+        ["a"],
+        pd.date_range("2024-08-04", periods=40, freq="7D"),
+        np.ones((1, 27)),
+        np.arange(80.0).reshape(1, 40, 2),
+        ["plan", "media"],
+        assumed=(1,),
+    )
+    seen = panel.until(20, 4)
+    assert np.allclose(seen.exog[0, 20:, 0], [40, 42, 44, 46]) and np.allclose(seen.exog[0, 20:, 1], 36)

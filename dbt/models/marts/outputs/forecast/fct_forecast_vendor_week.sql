@@ -1,5 +1,6 @@
 {# Amazon's own weekly forecasts beside ours: past weeks with what was sold, weeks ahead with our mean. Amazon forecasts what it
-   will be asked for nationally; the newest forecast made at least a week before the week counts. #}
+   will be asked for nationally; the newest forecast made at least a week before the week counts. Our limits for the nation lie
+   half-way (in variance) between DMAs that err independently and DMAs that err together, as for the stock at risk. #}
 with vendor as (
     select
         forecast.brand_id,
@@ -44,7 +45,8 @@ ours as (
         brand_id,
         product_id,
         week_start_date,
-        sum(mean_units) as forecast_mean_units
+        sum(mean_units) as mean_units,
+        sqrt(0.5 * sum(power(p90_units - p50_units, 2)) + 0.5 * power(sum(p90_units - p50_units), 2)) as above_units
     from {{ ref('fct_demand_forecast_week') }}
     where retailer_id = 'amazon' and level = 'product'
     group by brand_id, product_id, week_start_date
@@ -59,7 +61,10 @@ select
     cast(newest.vendor_p70_units as double precision) as vendor_p70_units,
     cast(newest.vendor_p80_units as double precision) as vendor_p80_units,
     cast(newest.vendor_p90_units as double precision) as vendor_p90_units,
-    ours.forecast_mean_units,
+    ours.mean_units as forecast_mean_units,
+    ours.mean_units + 0.4092 * ours.above_units as forecast_p70_units,
+    ours.mean_units + 0.6567 * ours.above_units as forecast_p80_units,
+    ours.mean_units + ours.above_units as forecast_p90_units,
     sold.sold_units
 from newest
 left join ours
