@@ -33,8 +33,9 @@ def changed(built: Warehouse) -> dict[str, object]:
     later = world.STAMP + timedelta(days=2)
     with duckdb.connect(str(built.path)) as connection:
         connection.execute(
-            "update raw.google_ads_campaign set cost_micros = cost_micros * 7 where date_day >= ? and brand_id = 'alpha'",
-            [PAST],
+            "update raw.google_ads_campaign set cost_micros = cost_micros * 7, _delivered_at = ? "
+            "where date_day >= ? and brand_id = 'alpha'",
+            [later, PAST],
         )
         # a week of sales restated, a day gone, a day late, with an older stamp than what is there
         connection.execute(

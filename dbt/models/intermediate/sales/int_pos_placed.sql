@@ -1,7 +1,6 @@
 {# Sales of every retailer as delivered (a day at Walmart, a week at Amazon and Target), placed on a DMA and a product. A ZIP
    that spans DMAs and an item that covers products are split by weight; a part is rounded to the fourth decimal and the
-   heaviest part takes what rounding leaves, so units and money are conserved exactly. `source_rows` counts a delivered
-   row once, on its heaviest part. #}
+   heaviest part takes what rounding leaves, so units and money are conserved exactly. #}
 with amazon as (
     select
         sales.brand_id,
@@ -15,8 +14,7 @@ with amazon as (
         sales.item_id,
         item.product_id,
         sales.units,
-        sales.revenue_usd,
-        {{ epoch_seconds('sales._delivered_at') }} as source_stamp
+        sales.revenue_usd
     from {{ ref('stg_amazon_vendor__sales') }} as sales
     inner join {{ ref('int_pos_item') }} as item
         on
@@ -43,8 +41,7 @@ with amazon as (
         sales.item_id,
         item.product_id,
         sales.units,
-        sales.revenue_usd,
-        {{ epoch_seconds('sales._delivered_at') }} as source_stamp
+        sales.revenue_usd
     from {{ ref(model) }} as sales
     inner join {{ ref('int_pos_item') }} as item
         on
@@ -76,9 +73,7 @@ whole as (
         dma_id,
         product_id,
         cast(units as decimal(18, 4)) as units,
-        revenue_usd,
-        1 as source_rows,
-        source_stamp
+        revenue_usd
     from delivered
     where share = 1
 ),
@@ -97,9 +92,7 @@ parts as (
         sum(units) as units,
         sum(revenue_usd) as revenue_usd,
         {{ share_of('sum(units)', 'max(share)') }} as part_units,
-        {{ share_of('sum(revenue_usd)', 'max(share)') }} as part_revenue_usd,
-        count(*) as source_rows,
-        sum(source_stamp) as source_stamp
+        {{ share_of('sum(revenue_usd)', 'max(share)') }} as part_revenue_usd
     from delivered
     where share <> 1
     group by brand_id, retailer_id, first_day, days, place_id, dma_id, item_id, product_id, takes_rest
@@ -121,9 +114,7 @@ settled as (
             when takes_rest
                 then revenue_usd - sum(part_revenue_usd) over (partition by brand_id, retailer_id, first_day, place_id, item_id)
             else 0
-        end as revenue_usd,
-        case when takes_rest then source_rows else 0 end as source_rows,
-        case when takes_rest then source_stamp else 0 end as source_stamp
+        end as revenue_usd
     from parts
 )
 
@@ -135,9 +126,7 @@ select
     dma_id,
     product_id,
     cast(sum(units) as decimal(18, 4)) as units,
-    cast(sum(revenue_usd) as decimal(18, 4)) as revenue_usd,
-    sum(source_rows) as source_rows,
-    sum(source_stamp) as source_stamp
+    cast(sum(revenue_usd) as decimal(18, 4)) as revenue_usd
 from (
     select * from whole
     union all

@@ -1,32 +1,68 @@
 -- depends_on: {{ ref('int_reference_state') }}
+-- depends_on: {{ ref('int_web_day') }}
 {# A conversion is a Find a Retailer click. Its path is what the visitor touched in the look-back window before it and after their
    conversion before; no touch means the visitor came directly. What no conversion follows within the window is a null path:
    one visitor's such touches of one calendar month.
 
-   Incremental by calendar month of the path: a month depends on the events of its own days, of the look-back window before it and
-   of the window after it; a month is stale when any of those changed (see stale_partitions) and is rebuilt whole. #}
+   Incremental by visitor: a changed day reaches the months within the look-back window on either side of it, and there only the visitors
+   who had an event that day (see macros/incremental/paths.sql). Their paths of those months are rebuilt from the events that these
+   depend on; everybody else's stay. #}
 {{ config(
     materialized='incremental',
     incremental_strategy='append',
     on_schema_change='fail',
-    pre_hook="{% if is_incremental() %}delete from {{ this }} where cast(date_trunc('month', date_day) as date) in ({{ path_stale_months() }}){% endif %}"
+    pre_hook=[
+        "{{ prepare_partition_memory() }}",
+        "drop table if exists {{ path_visitors() }}",
+        "{% if is_incremental() %}{{ find_path_visitors(stale_dates(ref('int_web_day'), 1)) }}{% endif %}",
+        "{% if is_incremental() %}{{ clear_paths(path_months(stale_dates(ref('int_web_day'), 1))) }}{% endif %}"
+    ],
+    post_hook=[
+        "{{ forget_partitions() }}",
+        "{{ remember_partitions(ref('int_web_day')) }}",
+        "drop table if exists {{ path_visitors() }}"
+    ]
 ) }}
 {% set window_days = var('lookback_days') %}
-{% set stale_months = date_literals(path_stale_months()) if is_incremental() else [] %}
+{% set stale_months = path_months(stale_dates(ref('int_web_day'), 1)) if is_incremental() else [] %}
 with touches as (
     select
-        brand_id,
-        visitor_key,
-        event_ts,
-        touch_id as event_id,
-        channel_id,
-        dma_id,
+        touch.brand_id,
+        touch.visitor_key,
+        touch.event_ts,
+        touch.touch_id as event_id,
+        touch.channel_id,
+        touch.dma_id,
         cast(null as varchar(16)) as retailer_id,
         0 as is_conversion
-    from {{ ref('fct_touchpoint') }}
+    from {{ ref('fct_touchpoint') }} as touch
+    {% if is_incremental() %}
+    inner join {{ path_visitors() }} as visitor
+        on
+            touch.brand_id = visitor.brand_id
+            and touch.visitor_key = visitor.visitor_key
+    {% endif %}
     where
-        is_eligible
-        {{ path_window(stale_months, 'date_day') }}
+        touch.is_eligible
+        {{ path_window(stale_months, 'touch.date_day') }}
+),
+
+clickouts as (
+    select event.*
+    from {{ ref('stg_web__event') }} as event
+    {% if is_incremental() %}
+    inner join {{ path_visitors() }} as visitor
+        on
+            event.brand_id = visitor.brand_id
+            and event.visitor_id = visitor.visitor_key
+    {% endif %}
+    where
+        event.event_type = 'find_retailer_click'
+        {{ path_window(stale_months, 'event.date_day') }}
+),
+
+agents as (
+    {{ judged_user_agents('clickouts') }}
 ),
 
 conversions as (
@@ -39,7 +75,7 @@ conversions as (
         coalesce(dma.dma_id, zip.dma_id, '999') as dma_id,
         coalesce(web.retailer_id, 'none') as retailer_id,
         1 as is_conversion
-    from {{ ref('stg_web__event') }} as web
+    from clickouts as web
     left join {{ ref('dma') }} as dma
         on
             web.dma_code = dma.dma_id
@@ -49,12 +85,9 @@ conversions as (
             web.brand_id = zip.brand_id
             and web.zip_code = zip.zip_code
             and zip.dma_rank = 1
-    left join {{ ref('int_user_agent') }} as agent
-        on web.user_agent = agent.user_agent
-    where
-        web.event_type = 'find_retailer_click'
-        and not coalesce(agent.is_bot, false)
-        {{ path_window(stale_months, 'web.date_day') }}
+    left join agents
+        on web.user_agent = agents.user_agent
+    where not coalesce(agents.is_bot, false)
 ),
 
 events as (
@@ -63,7 +96,7 @@ events as (
     select * from conversions
 ),
 
-{# One pass over each visitor's events, latest first, tells every event the conversion that follows it. Events of one instant: the
+{# One pass over each visitor's events, latest first, tells every event which conversion follows it and when. Events of one instant: the
    touch comes before the conversion. #}
 followed as (
     select
@@ -72,27 +105,23 @@ followed as (
             partition by brand_id, visitor_key
             order by event_ts desc, is_conversion desc, event_id desc
             rows between unbounded preceding and current row
-        ) as conversion_number
-    from events
-),
-
-placed as (
-    select
-        followed.*,
-        max(case when is_conversion = 1 then event_ts end) over (
-            partition by brand_id, visitor_key, conversion_number
+        ) as conversion_number,
+        min(case when is_conversion = 1 then event_ts end) over (
+            partition by brand_id, visitor_key
+            order by event_ts desc, is_conversion desc, event_id desc
+            rows between unbounded preceding and current row
         ) as conversion_ts
-    from followed
+    from events
 ),
 
 grouped as (
     select
-        placed.*,
+        followed.*,
         case
             when is_conversion = 1 or event_ts >= {{ add_days('conversion_ts', '-' ~ window_days) }} then conversion_number
         end as path_number,
         extract(year from event_ts) * 100 + extract(month from event_ts) as touch_month
-    from placed
+    from followed
 ),
 
 converted as (
@@ -169,13 +198,8 @@ select
     split_part(paths.path, ' > ', 1) as first_channel_id,
     split_part(paths.path, ' > ', case when paths.touch_count > 0 then cast(paths.touch_count as integer) else 1 end) as last_channel_id,
     paths.is_converted,
-    coalesce(paths.value_usd, cast(0 as {{ type_money() }})) as value_usd,
-    cast(month_state.source_rows as bigint) as source_rows,
-    cast(month_state.source_stamp as bigint) as source_stamp,
-    {{ path_built_with() }} as built_with
+    coalesce(paths.value_usd, cast(0 as {{ type_money() }})) as value_usd
 from paths
-inner join ({{ path_month_state() }}) as month_state
-    on cast(date_trunc('month', paths.conversion_ts) as date) = month_state.partition_day
 {% if is_incremental() %}
-where month_state.partition_day in ({{ stale_months | join(', ') }})
+where cast(date_trunc('month', paths.conversion_ts) as date) in ({{ stale_months | join(', ') }})
 {% endif %}

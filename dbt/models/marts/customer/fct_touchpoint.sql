@@ -1,18 +1,37 @@
 -- depends_on: {{ ref('int_reference_state') }}
+-- depends_on: {{ ref('int_web_day') }}
 {# Touches: what a visitor saw or clicked or how they came. A repeat is the same visitor, channel and kind within a minute, or the
    landing of a click (a visit from the same channel within half an hour of it). A touch counts for a path when it is no bot's, no
    repeat, and, for a view, viewable. Conversions (Find a Retailer clicks) are in fct_conversion_path.
 
-   Incremental by day. Stale days are found by state, not by clock (see stale_partitions); a repeat is judged against the event
-   before it, so the day after a stale day is rebuilt too, and the day before it is read. #}
+   Incremental by day (see macros/incremental/partitions.sql): stale days are rebuilt, and the day after each, since a repeat is judged
+   against the event before it; the day before is read. #}
 {{ config(
     materialized='incremental',
     incremental_strategy='append',
     on_schema_change='fail',
-    pre_hook="{% if is_incremental() %}delete from {{ this }} where date_day in ({{ touchpoint_stale_days() }}){% endif %}"
+    pre_hook=[
+        "{{ prepare_partition_memory() }}",
+        "{% if is_incremental() %}delete from {{ this }} where date_day in ({{ stale_dates(ref('int_web_day'), 1) | join(', ') }}){% endif %}"
+    ],
+    post_hook=["{{ forget_partitions() }}", "{{ remember_partitions(ref('int_web_day')) }}"]
 ) }}
-{% set stale_days = date_literals(touchpoint_stale_days()) | join(', ') if is_incremental() else '' %}
-with events as (
+{% set stale_days = stale_dates(ref('int_web_day'), 1) | join(', ') if is_incremental() else '' %}
+with web as (
+    select *
+    from {{ ref('stg_web__event') }}
+    where
+        event_type in ('impression_view', 'ad_click', 'site_visit')
+        {% if is_incremental() %}
+        and (date_day in ({{ stale_days }}) or date_day + 1 in ({{ stale_days }}))
+        {% endif %}
+),
+
+agents as (
+    {{ judged_user_agents('web') }}
+),
+
+events as (
     select
         web.brand_id,
         web.event_id,
@@ -22,11 +41,10 @@ with events as (
         web.event_type,
         web.campaign_id,
         web.is_viewable,
-        web._delivered_at as delivered_at,
         coalesce(alias.channel_id, 'unmapped') as channel_id,
         coalesce(dma.dma_id, zip.dma_id, '999') as dma_id,
-        coalesce(agent.is_bot, false) as is_bot
-    from {{ ref('stg_web__event') }} as web
+        coalesce(agents.is_bot, false) as is_bot
+    from web
     left join {{ ref('channel_aliases') }} as alias
         on
             web.channel_word = alias.alias
@@ -40,13 +58,8 @@ with events as (
             web.brand_id = zip.brand_id
             and web.zip_code = zip.zip_code
             and zip.dma_rank = 1
-    left join {{ ref('int_user_agent') }} as agent
-        on web.user_agent = agent.user_agent
-    where
-        web.event_type in ('impression_view', 'ad_click', 'site_visit')
-        {% if is_incremental() %}
-        and (web.date_day in ({{ stale_days }}) or web.date_day + 1 in ({{ stale_days }}))
-        {% endif %}
+    left join agents
+        on web.user_agent = agents.user_agent
 ),
 
 neighbours as (
@@ -92,9 +105,7 @@ select
     dma_id,
     is_bot,
     is_duplicate,
-    not is_bot and not is_duplicate and (event_type <> 'impression_view' or coalesce(is_viewable, false)) as is_eligible,
-    delivered_at,
-    {{ touchpoint_built_with() }} as built_with
+    not is_bot and not is_duplicate and (event_type <> 'impression_view' or coalesce(is_viewable, false)) as is_eligible
 from judged
 {% if is_incremental() %}
 where date_day in ({{ stale_days }})

@@ -1,17 +1,19 @@
--- depends_on: {{ ref('stg_amazon_vendor__sales') }}
--- depends_on: {{ ref('stg_walmart__store_sales') }}
--- depends_on: {{ ref('stg_target__sales') }}
 -- depends_on: {{ ref('int_reference_state') }}
+-- depends_on: {{ ref('int_pos_source_week') }}
 {# A week of a weekly feed is spread evenly over its seven days; Saturday takes what rounding leaves, so the week adds up.
 
-   Incremental by published week: stale weeks are found by state, not by clock (see stale_partitions), and rebuilt whole. #}
+   Incremental by published week: stale weeks are rebuilt whole (see macros/incremental/partitions.sql). #}
 {{ config(
     materialized='incremental',
     incremental_strategy='append',
     on_schema_change='fail',
-    pre_hook="{% if is_incremental() %}delete from {{ this }} where {{ week_start('date_day') }} in ({{ pos_stale_weeks() }}){% endif %}"
+    pre_hook=[
+        "{{ prepare_partition_memory() }}",
+        "{% if is_incremental() %}delete from {{ this }} where {{ week_start('date_day') }} in ({{ stale_dates(ref('int_pos_source_week')) | join(', ') }}){% endif %}"
+    ],
+    post_hook=["{{ forget_partitions() }}", "{{ remember_partitions(ref('int_pos_source_week')) }}"]
 ) }}
-{% set stale_weeks = date_literals(pos_stale_weeks()) | join(', ') if is_incremental() else '' %}
+{% set stale_weeks = stale_dates(ref('int_pos_source_week')) | join(', ') if is_incremental() else '' %}
 with placed as (
     select * from {{ ref('int_pos_placed') }}
     {% if is_incremental() %}
@@ -32,9 +34,7 @@ daily as (
         product_id,
         units,
         revenue_usd,
-        false as is_spread,
-        source_rows,
-        source_stamp
+        false as is_spread
     from placed
     where days = 1
 ),
@@ -48,8 +48,6 @@ weekly as (
         product_id,
         units,
         revenue_usd,
-        source_rows,
-        source_stamp,
         {{ share_of('units', '(cast(1 as double precision) / 7)') }} as day_units,
         {{ share_of('revenue_usd', '(cast(1 as double precision) / 7)') }} as day_revenue_usd
     from placed
@@ -64,10 +62,7 @@ select
     product_id,
     units,
     revenue_usd,
-    is_spread,
-    cast(source_rows as bigint) as source_rows,
-    cast(source_stamp as bigint) as source_stamp,
-    {{ pos_built_with() }} as built_with
+    is_spread
 from daily
 union all
 select
@@ -83,9 +78,6 @@ select
         case when days_of_week.n < 6 then weekly.day_revenue_usd else weekly.revenue_usd - 6 * weekly.day_revenue_usd end
         as decimal(18, 4)
     ) as revenue_usd,
-    true as is_spread,
-    cast(case when days_of_week.n = 0 then weekly.source_rows else 0 end as bigint) as source_rows,
-    cast(case when days_of_week.n = 0 then weekly.source_stamp else 0 end as bigint) as source_stamp,
-    {{ pos_built_with() }} as built_with
+    true as is_spread
 from weekly
 cross join days_of_week
