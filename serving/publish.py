@@ -196,7 +196,8 @@ def _copy_comments(db: duckdb.DuckDBPyConnection, tables: list[str]) -> None:
     for table, column, comment in described:
         if table not in tables:
             continue
-        text = str(comment).replace("'", "''")
+        # the warehouse notes at the end of a table's comment what it was built from; readers need the description only
+        text = str(comment).split(" [inputs ")[0].strip().replace("'", "''")
         if column is None:
             db.execute(f"comment on table serving.marts.{quote(table)} is '{text}'")
         else:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +36,8 @@ class Warehouse:
             "RUNS_DIR": str(folder / "runs"),
             "OMP_NUM_THREADS": "1",
             "DBT_SEND_ANONYMOUS_USAGE_STATS": "false",
+            "DBT_WRITE_JSON": "true",
+            "DBT_LOG_LEVEL_FILE": "none",
         }
 
     def reset(self) -> None:
@@ -82,7 +83,7 @@ def session_warehouse(tmp_path_factory: pytest.TempPathFactory) -> Warehouse:
 
 
 @pytest.fixture(scope="session")
-def built(session_warehouse: Warehouse) -> Iterator[Warehouse]:
+def built_once(session_warehouse: Warehouse) -> Path:
     """The hand-made world and, where present, the real files, loaded by the loader and built with every test of the core marts."""
     warehouse = session_warehouse
     warehouse.reset()
@@ -98,7 +99,14 @@ def built(session_warehouse: Warehouse) -> Iterator[Warehouse]:
     warehouse.dbt("build", "--select", *CORE.split(), "--exclude", *OTHERS.split())
     kept = warehouse.path.with_suffix(".built")
     shutil.copy(warehouse.path, kept)
-    yield warehouse
+    return kept
+
+
+@pytest.fixture(scope="module")
+def built(session_warehouse: Warehouse, built_once: Path) -> Warehouse:
+    """The built world as it was after its build, whatever the tests of another file have done to it."""
+    shutil.copy(built_once, session_warehouse.path)
+    return session_warehouse
 
 
 @pytest.fixture
