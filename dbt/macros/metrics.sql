@@ -1,21 +1,25 @@
-{#- The metrics of the house, once: each a ratio of sums, null on a zero denominator. Marts and the semantic layer
-    (models/semantic) use these names; tests/dbt/test_metrics.py holds the two together. Arguments are SQL expressions already
-    summed over the rows in question: a ratio is never averaged. -#}
-{% macro metric(name, prefix='') -%}
-    {%- set ratios = {
-        'roas': ('platform_value_usd', 'spend_usd'),
-        'cpa': ('spend_usd', 'new_customers'),
-        'ctr': ('clicks', 'impressions'),
-        'cpc': ('spend_usd', 'clicks'),
-        'aov': ('revenue_usd', 'orders'),
-        'margin': ('gross_profit_usd', 'revenue_usd'),
-        'acquisition_rate': ('new_customers', 'orders'),
-        'marketing_efficiency': ('revenue_usd', 'spend_usd'),
-        'marketing_contribution': ('platform_value_usd', 'revenue_usd')
-    } -%}
-    {%- if name == 'cpm' -%}
-        1000 * {{ safe_divide(prefix ~ 'spend_usd', prefix ~ 'impressions') }}
-    {%- else -%}
-        {{ safe_divide(prefix ~ ratios[name][0], prefix ~ ratios[name][1]) }}
+{#- The SQL of a metric of the semantic layer over rows that are already summed: marts take their ratios from models/semantic/metrics.yml,
+    the only place that defines one. A ratio is of sums, null on a zero denominator, never averaged. -#}
+{% macro metric(name) -%}
+    {%- if execute -%}
+        {%- set definition = graph.metrics['metric.' ~ project_name ~ '.' ~ name] -%}
+        {%- if definition.type == 'derived' -%}
+            {%- set input = definition.type_params.metrics[0].name -%}
+            {{ definition.type_params.expr | replace(input, metric(input)) }}
+        {%- else -%}
+            {{ safe_divide(measure_column(definition.type_params.numerator.name), measure_column(definition.type_params.denominator.name)) }}
+        {%- endif -%}
     {%- endif -%}
+{%- endmacro %}
+
+{#- The column behind a metric of one measure: the expression of the measure, or its own name. -#}
+{% macro measure_column(name) -%}
+    {%- set found = [] -%}
+    {%- for semantic_model in graph.semantic_models.values() -%}
+        {%- for measure in semantic_model.measures if measure.name == name -%}
+            {%- do found.append(measure.expr or measure.name) -%}
+        {%- endfor -%}
+    {%- endfor -%}
+    {%- if not found -%}{{ exceptions.raise_compiler_error('no measure ' ~ name ~ ' in models/semantic') }}{%- endif -%}
+    {{ return(found[0]) }}
 {%- endmacro %}

@@ -66,6 +66,22 @@ def test_a_week_carries_price_promotion_and_stock(built: Warehouse) -> None:
     )
 
 
+def test_market_share_is_own_sales_by_the_category_where_it_is_reported(built: Warehouse) -> None:
+    rows = built.rows(
+        "select retailer_id, revenue_usd, category_revenue_usd, market_share, unit_share, is_complete from marts.fct_market_share_week "
+        "where brand_id = 'alpha' order by 1"
+    )
+    assert rows == [
+        ("amazon", None, 0, None, None, False),
+        ("target", Decimal("79.9900"), 10_000, pytest.approx(0.007999), pytest.approx(0.008), True),
+        ("walmart", 247, 10_000, pytest.approx(0.0247), pytest.approx(0.026), True),
+    ]
+    beta = built.one(
+        "select market_share from marts.fct_market_share_week where brand_id = 'beta' and retailer_id = 'walmart'"
+    )
+    assert beta == pytest.approx(0.0247)
+
+
 def test_google_geography_counts_presence_once_and_keeps_the_rest(built: Warehouse) -> None:
     rows = built.rows(
         "select dma_id, sum(impressions), round(sum(spend_usd), 3), sum(platform_conversions) from marts.fct_media_daily "

@@ -99,6 +99,10 @@ def fill(connection: duckdb.DuckDBPyConnection, brand: str, times: int = 1) -> N
     insert(connection, "target_sales", [
         {"week_start": day(0), "location_id": "T1", "tcin": "T1", "units": 8 * times, "sales": 79.99 * times, "promo_flag": True},
     ], brand)  # fmt: skip
+    insert(connection, "category_sales", [
+        {"retailer": retailer, "week_start": day(0), "category": "Laundry", "units": 1000 * times, "sales": 10_000 * times}
+        for retailer in ("Walmart", "Target")
+    ] + [{"retailer": "amazon", "week_start": day(21), "category": "Laundry", "units": 0, "sales": 0}], brand)  # fmt: skip
     insert(connection, "target_inventory", [
         {"week_start": day(0), "location_id": "T1", "tcin": "T1", "on_hand": 3, "in_stock_pct": 75.0},
     ], brand)  # fmt: skip
