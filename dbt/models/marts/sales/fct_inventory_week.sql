@@ -31,7 +31,12 @@ walmart_last as (
     from {{ ref('stg_walmart__store_inventory') }} as snapshots
 ),
 
-walmart as (
+{# Stores report stock by place; both store retailers in one body. #}
+{% for retailer, rows, in_stock_rate in [
+    ('walmart', 'walmart_last', safe_divide('sum(inventory.in_stock_num)', 'sum(inventory.in_stock_den)')),
+    ('target', ref('stg_target__inventory'), avg_double('inventory.in_stock_pct') ~ ' / 100')
+] %}
+{{ retailer }} as (
     select
         inventory.brand_id,
         inventory.week_start_date,
@@ -39,9 +44,9 @@ walmart as (
         coalesce(store.dma_id, '999') as dma_id,
         item.product_id,
         sum(inventory.on_hand_units) as on_hand_units,
-        {{ safe_divide('sum(inventory.in_stock_num)', 'sum(inventory.in_stock_den)') }} as in_stock_rate,
+        {{ in_stock_rate }} as in_stock_rate,
         cast(null as bigint) as open_po_units
-    from walmart_last as inventory
+    from {{ rows }} as inventory
     inner join {{ ref('int_pos_item') }} as item
         on
             inventory.brand_id = item.brand_id
@@ -53,36 +58,11 @@ walmart as (
             inventory.brand_id = store.brand_id
             and inventory.retailer_id = store.retailer_id
             and inventory.store_id = store.store_id
-    where inventory.newest = 1
+    {% if retailer == 'walmart' %}where inventory.newest = 1{% endif %}
     group by
         inventory.brand_id, inventory.week_start_date, inventory.retailer_id, coalesce(store.dma_id, '999'), item.product_id
 ),
-
-target as (
-    select
-        inventory.brand_id,
-        inventory.week_start_date,
-        inventory.retailer_id,
-        coalesce(store.dma_id, '999') as dma_id,
-        item.product_id,
-        sum(inventory.on_hand_units) as on_hand_units,
-        {{ avg_double('inventory.in_stock_pct') }} / 100 as in_stock_rate,
-        cast(null as bigint) as open_po_units
-    from {{ ref('stg_target__inventory') }} as inventory
-    inner join {{ ref('int_pos_item') }} as item
-        on
-            inventory.brand_id = item.brand_id
-            and inventory.retailer_id = item.retailer_id
-            and inventory.item_id = item.item_id
-            and item.product_rank = 1
-    left join {{ ref('int_place_store') }} as store
-        on
-            inventory.brand_id = store.brand_id
-            and inventory.retailer_id = store.retailer_id
-            and inventory.store_id = store.store_id
-    group by
-        inventory.brand_id, inventory.week_start_date, inventory.retailer_id, coalesce(store.dma_id, '999'), item.product_id
-),
+{% endfor %}
 
 unioned as (
     select * from amazon

@@ -1,63 +1,24 @@
-{# A UPC-A is twelve digits; three times the odd places plus the even places is a multiple of ten. #}
+{# A UPC-A is twelve digits; three times the odd places plus the even places is a multiple of ten. Items that no product master names are one
+   member, 'unmapped'. #}
+{% set weighted_digits = [] %}
+{% for place in range(1, 13) %}
+{% do weighted_digits.append('cast(substring(product.upc_12, ' ~ place ~ ', 1) as integer) * ' ~ (3 if place is odd else 1)) %}
+{% endfor %}
 with product as (
     select
-        brand_id,
-        product_id,
-        brand,
-        line_name,
-        variant,
-        lpad(upc, 12, '0') as upc,
-        asin,
-        tcin,
-        wm_item_nbr,
-        dpci,
-        size_ounces,
-        pack_count,
-        list_price_usd,
-        cogs_usd,
-        {{ regex_matches('upc', '^[0-9]{1,12}$') }} as is_digits
-    from {{ ref('stg_reference__product') }}
+        master.*,
+        lpad(master.upc, 12, '0') as upc_12,
+        {{ regex_matches('master.upc', '^[0-9]{1,12}$') }} as is_digits
+    from {{ ref('stg_reference__product') }} as master
 ),
 
 checked as (
     select
         product.*,
         case
-            when is_digits then
-                cast(substring(upc, 1, 1) as integer) * 3
-                + cast(substring(upc, 2, 1) as integer) * 1
-                + cast(substring(upc, 3, 1) as integer) * 3
-                + cast(substring(upc, 4, 1) as integer) * 1
-                + cast(substring(upc, 5, 1) as integer) * 3
-                + cast(substring(upc, 6, 1) as integer) * 1
-                + cast(substring(upc, 7, 1) as integer) * 3
-                + cast(substring(upc, 8, 1) as integer) * 1
-                + cast(substring(upc, 9, 1) as integer) * 3
-                + cast(substring(upc, 10, 1) as integer) * 1
-                + cast(substring(upc, 11, 1) as integer) * 3
-                + cast(substring(upc, 12, 1) as integer) * 1
+            when product.is_digits then {{ weighted_digits | join(' + ') }}
         end as check_sum
     from product
-),
-
-listed as (
-    select
-        brand_id,
-        product_id,
-        brand,
-        line_name,
-        variant,
-        upc,
-        asin,
-        tcin,
-        wm_item_nbr,
-        dpci,
-        size_ounces,
-        pack_count,
-        list_price_usd,
-        cogs_usd,
-        coalesce(check_sum - 10 * cast(floor(cast(check_sum as double precision) / 10) as integer) = 0, false) as is_upc_valid
-    from checked
 )
 
 select
@@ -66,7 +27,7 @@ select
     brand,
     line_name,
     variant,
-    upc,
+    upc_12 as upc,
     asin,
     tcin,
     wm_item_nbr,
@@ -75,8 +36,8 @@ select
     cast(pack_count as integer) as pack_count,
     {{ money('list_price_usd') }} as list_price_usd,
     {{ money('cogs_usd') }} as cogs_usd,
-    is_upc_valid
-from listed
+    coalesce(check_sum - 10 * cast(floor(cast(check_sum as double precision) / 10) as integer) = 0, false) as is_upc_valid
+from checked
 union all
 select distinct
     brand_id,
