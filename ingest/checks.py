@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from datetime import date, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -12,44 +11,89 @@ from ingest.schema import quoted
 from ingest.values import TYPE_REASONS, literal
 
 if TYPE_CHECKING:
+    from ingest.contracts import Contract
+    from ingest.engine import Engine, Task
     from ingest.header import Layout
-    from ingest.parse import Parsed, Task
+    from ingest.parsed import Parsed
     from ingest.scan import Facts
     from ingest.tokens import Tally
 
 DECLARED = ("footer", "repeat_header", "blank_row", "suppressed")
 TYPE_SHARE = 0.05
 TYPE_ROWS = 2
+SLICE_ROWS = 16_000_000
 
 
-def measure(run: Run, parsed: Parsed, task: Task) -> None:
-    """Counts, sums and dates of the written rows; repeated keys and suppressed people are taken out first."""
-    rows = f"read_parquet({literal(parsed.rows)})"
-    _suppress(run, parsed, task, rows)
+def measure(engine: Engine, parsed: Parsed, task: Task) -> None:
+    """Counts, sums, dates and partitions of the written rows, without suppressed people and repeated keys."""
     contract = task.contract
-    if contract.key and contract.duplicates == "quarantine":
-        _repeated_keys(run, parsed, task, rows)
+    _suppress(engine.run, parsed, task)
+    _count(engine.run, parsed, task)
+    if contract.key and contract.duplicates == "quarantine" and _has_repeats(engine, parsed, contract):
+        _repeated_keys(engine.run, parsed, task)
+        _count(engine.run, parsed, task)
+
+
+def _count(run: Run, parsed: Parsed, task: Task) -> None:
+    contract = task.contract
     declared = "_reason in (" + ", ".join(map(literal, DECLARED)) + ")"
+    refused = f"_reason is not null and not {declared}"
     money = quoted(contract.money_field) if contract.money_field else "0"
     event = f"cast({quoted(contract.event_date)} as date)" if contract.event_date else "cast(null as date)"
-    counts = [f"count(*) filter (where _reason is null and ({check.when}))" for check in contract.checks]
-    row = run(
-        f"select count(*) filter (where _reason is null), count(*) filter (where _reason is not null and not {declared}), "
-        f"count(*) filter (where {declared}), coalesce(sum({money}) filter (where _reason is null), 0), "
-        f"coalesce(sum({money}) filter (where _reason is not null and not {declared}), 0), "
-        f"min({event}) filter (where _reason is null), max({event}) filter (where _reason is null)"
-        + "".join(f", {c}" for c in counts)
-        + f" from {rows}"
-    ).first()
-    parsed.rows_good, parsed.rows_bad, parsed.rows_declared = row[0], row[1], row[2]
-    parsed.money_good, parsed.money_bad = str(row[3]), str(row[4])
-    parsed.first_date, parsed.last_date = (None if d is None else d.isoformat() for d in row[5:7])
-    for check, count in zip(contract.checks, row[7:], strict=True):
-        if count:
-            parsed.warnings.append((check.code, check.when, count))
+    if parsed.careful_rows or parsed.rewritten:
+        good = " filter (where _reason is null)"
+        others = [f"count(*) filter (where {refused})", f"count(*) filter (where {declared})"]
+        bad_money = f"sum({money}) filter (where {refused})"
+    else:  # every row was canonical
+        good, others, bad_money = "", ["0", "0"], "null"
+    columns = [
+        f"count(*){good}",
+        *others,
+        f"sum({money}){good}",
+        bad_money,
+        f"min({event}){good}",
+        f"max({event}){good}",
+        *(
+            f"count(*) filter (where ({check.when}){good and ' and _reason is null'})"
+            for check in contract.checks
+        ),
+    ]
+    parts = list(map(quoted, contract.partition)) if contract.mode == "replace" else []
+    found = run(
+        f"select {', '.join([*columns, *(f'cast({p} as varchar)' for p in parts)])} from {parsed.relation}"
+        + (f" group by {', '.join(parts)}" if parts else "")
+    ).fetchall()
+    by_partition: dict[str, int] = {}
+    for row in found:
+        key = "\x1f".join(value for value in row[len(columns) :] if value is not None) if parts else "*"
+        if row[0]:
+            by_partition[key] = by_partition.get(key, 0) + row[0]
+    parsed.partitions = sorted(by_partition.items()) if contract.mode == "replace" else []
+    parsed.rows_good, parsed.rows_bad, parsed.rows_declared = (sum(row[i] for row in found) for i in range(3))
+    parsed.money_good, parsed.money_bad = (str(sum(row[i] or 0 for row in found)) for i in (3, 4))
+    days = [row[5:7] for row in found if row[5] is not None]
+    parsed.first_date = min(first for first, _ in days).isoformat() if days else None
+    parsed.last_date = max(last for _, last in days).isoformat() if days else None
+    counts = [sum(row[7 + i] for row in found) for i in range(len(contract.checks))]
+    parsed.warnings = [
+        (check.code, check.when, count) for check, count in zip(contract.checks, counts, strict=True) if count
+    ]
 
 
-def _suppress(run: Run, parsed: Parsed, task: Task, rows: str) -> None:
+def _has_repeats(engine: Engine, parsed: Parsed, contract: Contract) -> bool:
+    """Whether two good rows may have the same key: their 64-bit hashes are equal. Sorted in slices, so in little memory."""
+    keys = ", ".join(map(quoted, contract.key))
+    slices = 1 + parsed.rows_good // SLICE_ROWS
+    for number in range(slices):
+        part = f" and hash({keys}) % {slices} = {number}" if slices > 1 else ""
+        hashes = engine.column(f"select hash({keys}) as h from {parsed.relation} where _reason is null{part}")
+        hashes.sort()
+        if (hashes[1:] == hashes[:-1]).any():
+            return True
+    return False
+
+
+def _suppress(run: Run, parsed: Parsed, task: Task) -> None:
     """Rows of people who asked to be forgotten are declared, never loaded."""
     hashed = [quoted(f.name) for f in task.contract.fields.values() if f.pii in ("id", "email", "phone")]
     if not hashed or not task.suppressed:
@@ -57,27 +101,24 @@ def _suppress(run: Run, parsed: Parsed, task: Task, rows: str) -> None:
     run("create or replace temp table forgotten (h varchar)")
     run("insert into forgotten select unnest(?)", [sorted(task.suppressed)])
     hit = " or ".join(f"{column} in (select h from forgotten)" for column in hashed)
+    rows = parsed.relation
     found = run(f"select count(*) from {rows} where {hit}").fetchone()
     if found and found[0]:
         parsed.suppressed = found[0]
         blank = ", ".join(f"null as {quoted(f.name)}" for f in task.contract.fields.values())
-        fresh = parsed.rows + ".new"
+        fresh = parsed.rows.removesuffix(".parquet") + "_kept.parquet"
         run(
             f"copy (select * replace ({blank}, null as _extra, null as _row, 'suppressed' as _reason) from {rows} where {hit} "
             f"union all by name select * from {rows} where not coalesce({hit}, false)) "
             f"to {literal(fresh)} (format parquet, compression lz4_raw)"
         )
-        os.replace(fresh, parsed.rows)
+        parsed.rewrite(fresh)
 
 
-def _repeated_keys(run: Run, parsed: Parsed, task: Task, rows: str) -> None:
+def _repeated_keys(run: Run, parsed: Parsed, task: Task) -> None:
     """One of several identical rows stays; the same key with different values refuses the file."""
     keys = ", ".join(quoted(k) for k in task.contract.key)
-    found = run(
-        f"select count(*) from (select hash({keys}) as h from {rows} where _reason is null group by h having count(*) > 1)"
-    ).fetchone()
-    if not found or not found[0]:
-        return
+    rows = parsed.relation
     values = ", ".join(quoted(name) for name in task.contract.fields)
     conflict = run(
         f"select count(*) from (select {keys} from {rows} where _reason is null group by all "
@@ -89,22 +130,21 @@ def _repeated_keys(run: Run, parsed: Parsed, task: Task, rows: str) -> None:
         f"with r0 as (select *, row_number() over (partition by _reason is null, {keys} order by _line) as _n from {rows}), "
         "r as (select * from r0 order by _line)"
     )
-    fresh = parsed.rows + ".new"
+    fresh = parsed.rows.removesuffix(".parquet") + "_once.parquet"
     run(
         f"copy ({setup} select * exclude (_n) replace (case when _n > 1 and _reason is null then 'duplicate_row' else _reason end "
         f"as _reason) from r) to {literal(fresh)} (format parquet, compression lz4_raw)"
     )
-    os.replace(fresh, parsed.rows)
+    parsed.rewrite(fresh)
 
 
-def judge(run: Run, parsed: Parsed, task: Task, layout: Layout, tally: Tally, facts: Facts) -> None:
+def judge(engine: Engine, parsed: Parsed, task: Task, layout: Layout, tally: Tally, facts: Facts) -> None:
     """Refuse a file whose column changed its type, and collect the warnings.
 
     Raises:
         Refused: ``type_changed`` or ``date_format_contradiction``.
     """
-    rows = f"read_parquet({literal(parsed.rows)})"
-    contract = task.contract
+    run, rows, contract = engine.run, parsed.relation, task.contract
     data_rows = parsed.rows_good + parsed.rows_bad
     if parsed.rows_bad:
         words = ", ".join(map(literal, sorted(TYPE_REASONS)))
@@ -137,18 +177,6 @@ def judge(run: Run, parsed: Parsed, task: Task, layout: Layout, tally: Tally, fa
                 ("id_normalised", "invisible or full-width characters removed", changed[0])
             )
     _window(run, parsed, task, rows)
-    if contract.partition:
-        parts = ", ".join(f"cast({quoted(p)} as varchar)" for p in contract.partition)
-        key = f"concat_ws(chr(31), {parts})"
-    else:
-        key = "'*'"
-    if contract.mode == "replace":
-        parsed.partitions = [
-            (str(k), int(n))
-            for k, n in run(
-                f"select {key} as k, count(*) from {rows} where _reason is null group by k order by k"
-            ).fetchall()
-        ]
 
 
 def _window(run: Run, parsed: Parsed, task: Task, rows: str) -> None:

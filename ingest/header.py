@@ -14,6 +14,7 @@ from ingest.contracts import Contract, normal_header
 from ingest.outcomes import Refused
 
 MAX_COLUMNS = 1000
+FIRST_LINES = 1000  # the header must be one of them
 _DELIMITERS = (",", ";", "\t", "|")
 _DATA_CELL = re.compile(r"^\s*[-+($]?\s*\d[\d.,/:\-T Z%)]*\s*$")
 
@@ -129,7 +130,7 @@ def resolve(
         raise Refused("error_page", "JSON instead of rows")
     if not contract.has_header:
         return _headerless(contract, head)
-    lines = re.split(r"\r\n|\n|\r", head)
+    lines = re.split(r"\r\n|\n|\r", head, maxsplit=FIRST_LINES)
     first = contract.skip_lines
     while first < len(lines) and not lines[first].strip():
         first += 1

@@ -7,7 +7,6 @@ the key. Masks are deliberately wide: a campaign name that loses a number is bet
 from __future__ import annotations
 
 import functools
-import hashlib
 import hmac
 import html
 import re
@@ -18,6 +17,7 @@ from urllib.parse import unquote
 _INVISIBLE = dict.fromkeys(
     [0x00AD, *range(0x200B, 0x2010), *range(0x202A, 0x202F), *range(0x2060, 0x2065), 0xFEFF]
 )
+_PLAIN_EMAIL = re.compile(r"[a-z0-9._+-]+@[a-z0-9.-]+")
 _EMAIL = re.compile(
     r"[\w.+'-]+(?:\s*[\[({]dot[\])}]\s*[\w.+'-]+)*\s*(?:@|\(at\)|\[at\]|\{at\}|<at>|\sat\s|%40|&#0*64;|&#x0*40;|&commat;|=40)\s*[\w-]+"
     r"(?:\s*(?:\.|\(dot\)|\[dot\]|\{dot\}|\sdot\s|%2e)\s*[\w-]+)+",
@@ -42,6 +42,8 @@ def normal_text(text: str) -> str:
 
 def normal_email(text: str) -> str:
     """Address in the form that is hashed: NFKC, decoded, lower case, no display name and no ``mailto:``."""
+    if _PLAIN_EMAIL.fullmatch(text):
+        return text
     text = normal_text(unquote(text)).lower()
     match = re.search(r"<([^<>]+@[^<>]+)>", text)
     if match:
@@ -77,7 +79,7 @@ class Hasher:
     """Keyed hash of an identifier of one kind. The key stays inside; it is never shown."""
 
     def __init__(self, key: bytes) -> None:
-        self._base = hmac.new(key, digestmod=hashlib.sha256)
+        self._key = key
         self._digest = functools.lru_cache(maxsize=200_000)(self._fresh)
 
     def __call__(self, kind: str, text: str | None) -> str | None:
@@ -88,9 +90,7 @@ class Hasher:
         normal = NORMAL[kind](text)
         if not normal:
             return None
-        mac = self._base.copy()
-        mac.update(normal.encode("utf-8", "surrogatepass"))
-        return mac.hexdigest()
+        return hmac.digest(self._key, normal.encode("utf-8", "surrogatepass"), "sha256").hex()
 
 
 def _luhn(digits: str) -> bool:

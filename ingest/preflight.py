@@ -2,7 +2,7 @@
 
 One pass reads the source once: SHA-256 of what was delivered, the container by its magic bytes, a full gzip decode
 with CRC, caps on size and ratio, the encoding, and the counts of :mod:`ingest.scan`. The decoded text goes to a
-work file named by no partner (or to memory, for feeds with personal data).
+work file named by no partner (or to memory, for feeds with personal data), unless the delivery is that text already.
 """
 
 from __future__ import annotations
@@ -27,7 +27,10 @@ BLOCK = 1 << 20
 MAX_DECODED = int(os.environ.get("INGEST_MAX_DECODED_BYTES", 64 << 30))
 MAX_RATIO = 100
 RATIO_FROM = 4 << 20
+OWN_FILES = "/proc/self/fd"
+FOOTER_BYTES = 1 << 16
 _MAGIC: tuple[tuple[bytes, str], ...] = (
+    (b"\x1f\x8b", "gzip"),  # inside gzip; outside it is opened
     (b"PK\x03\x04", "zip"),
     (b"PK\x05\x06", "zip"),
     (b"PAR1", "parquet"),
@@ -218,6 +221,13 @@ def _encoding(head: bytes, declared: str) -> tuple[str, int]:
     return declared.lower().replace("utf8", "utf-8"), 0
 
 
+def _is_text(first: bytes, declared: str) -> bool:
+    """Whether the delivery itself is the decoded text, so that no copy is needed."""
+    if first.startswith((b"\x1f\x8b", codecs.BOM_UTF8, codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        return False
+    return declared.lower() in ("utf-8", "utf8")
+
+
 def _peek(blocks: Iterator[bytes]) -> tuple[bytes, Iterator[bytes]]:
     """First bytes (at least 4 KiB when there are that many), and the whole stream again."""
     taken: list[bytes] = []
@@ -251,6 +261,7 @@ def receive(
     encoding: str = "utf-8",
     in_memory: bool = False,
     quoting: bool = True,
+    footer_delimiter: bytes = b"",
 ) -> Received:
     """Read a delivered file once, from its first to its last byte.
 
@@ -261,6 +272,7 @@ def receive(
         encoding: what the contract declares; a byte order mark overrides it.
         in_memory: keep the decoded text off the disk.
         quoting: whether quotes may hold line breaks (delimited text).
+        footer_delimiter: separator of cells when narrower lines after a blank line are a footer; else empty.
 
     Raises:
         Refused: the bytes are not what they claim to be.
@@ -272,8 +284,14 @@ def receive(
     except OSError as error:
         raise Failed("read_error", os.strerror(error.errno or 0)) from None
     raw = _blocks(source, first, digest, counter)
-    path, sink = _sink(folder, in_memory)
-    received = Received(path, sink, "", 0, Facts(), [])
+    if _is_text(first, encoding) and not footer_delimiter and os.path.exists(OWN_FILES):
+        path = f"{OWN_FILES}/{source.fileno()}"  # by its handle: whatever happens to the name, the bytes are these
+        sink: IO[bytes] | None = None
+        kept: IO[bytes] = os.fdopen(os.dup(source.fileno()), "rb")
+    else:
+        path, kept = _sink(folder, in_memory)
+        sink = kept
+    received = Received(path, kept, "", 0, Facts(), [])
     try:
         _copy(raw, first, name, sink, received, source, encoding, Scanner(quoting=quoting))
     except OSError as error:
@@ -288,12 +306,31 @@ def receive(
             error.size = counter[0]  # type: ignore[attr-defined]
         raise
     received.sha256, received.size = digest.hexdigest(), counter[0]
+    if footer_delimiter:
+        _cut_footer(received, footer_delimiter)
     return received
 
 
+def _cut_footer(received: Received, delimiter: bytes) -> None:
+    """End the decoded text at the first blank line after a row, if only a short plain footer follows."""
+    facts, sink = received.facts, received.stream
+    start = facts.first_blank
+    if start < 0 or facts.size - start > FOOTER_BYTES or facts.quoted_newlines:
+        return
+    if facts.head[:start].count(b"\n") < 2:
+        return
+    sink.seek(start)
+    tail = sink.read()
+    width = facts.head.split(b"\n", 1)[0].count(delimiter)
+    if b'"' in tail or not width or any(line.count(delimiter) == width for line in tail.splitlines()):
+        return
+    sink.truncate(start)
+    facts.cut(tail)
+
+
 def _copy(
-    raw: Iterator[bytes], first: bytes, name: str, sink: IO[bytes], received: Received, source: IO[bytes], declared: str,
-    scanner: Scanner,
+    raw: Iterator[bytes], first: bytes, name: str, sink: IO[bytes] | None, received: Received, source: IO[bytes],
+    declared: str, scanner: Scanner,
 ) -> None:  # fmt: skip
     if not first:
         raise Refused("empty_file", "no bytes")
@@ -315,8 +352,10 @@ def _copy(
         if scanner.facts.size + len(block) > MAX_DECODED:
             raise Refused("size_cap", f"more than {MAX_DECODED} bytes")
         scanner.feed(block)
-        sink.write(block)
-    sink.flush()
+        if sink is not None:
+            sink.write(block)
+    if sink is not None:
+        sink.flush()
     received.facts = scanner.finish()
     if received.facts.size == 0:
         raise Refused("empty_file", "nothing inside")

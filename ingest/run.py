@@ -1,4 +1,4 @@
-"""One run: list, recognise, parse in child processes, load one file per transaction, report."""
+"""One run: list, recognise, parse in child processes, load in transactions of whole files, report."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from ingest.contracts import Contract
 from ingest.failpoints import reach
 from ingest.landing import Item, LocalLanding, Router, fingerprint
 from ingest.outcomes import ABORT, QF, SETTLED, WAIT
+from ingest.parsed import Parsed
 from ingest.pool import parse_all
 from ingest.warehouse import LedgerRow, Memory, Warehouse
 from ingest.warehouse_duckdb import DuckDBWarehouse
@@ -25,6 +26,8 @@ from settings import Settings
 
 BATCH_FILES = 400
 BATCH_BYTES = 4 << 30
+GROUP_FILES = 64
+GROUP_ROWS = 300_000
 STABLE_SECONDS = float(os.environ.get("INGEST_STABLE_SECONDS", 1.0))
 MEMORY = os.environ.get("INGEST_PARSER_MEMORY", "512MB")
 LIMIT_BYTES = int(os.environ.get("INGEST_PARSER_LIMIT_BYTES", 1600 << 20))
@@ -215,7 +218,7 @@ def run(
             reach("run_before_parse")
             answers = parse_all(batch, setup, workers=count, force=bool(forced))
             reach("run_after_parse")
-            answers.sort(key=lambda pair: (pair[0].delivered, pair[0].uri))
+            answers.sort(key=lambda pair: (pair[0].feed, pair[0].delivered, pair[0].uri))
             with opened(settings, contracts) as warehouse:
                 reach("run_opened_writer")
                 for item in settled:
@@ -227,30 +230,51 @@ def run(
                     note(row)
                 settled = []
                 reach("run_before_load")
-                for item, answer in answers:
-                    note(_store(warehouse, item, answer, run_id, contracts))
+                for group in _groups(answers):
+                    for row in _store(warehouse, group, run_id, contracts):
+                        note(row)
                 reach("run_before_finish")
                 warehouse.finish()
                 reach("run_after_finish")
     return written
 
 
+Answer = tuple[Item, dict[str, Any]]
+
+
+def _groups(answers: list[Answer]) -> Iterator[list[Answer]]:
+    """Files that are loaded in one transaction: one, or several small ones of the same feed."""
+    group: list[Answer] = []
+    rows = 0
+    for item, answer in answers:
+        here = answer["parsed"]["rows_file"] if answer["outcome"] == "PARSED" else 0
+        full = rows + here > GROUP_ROWS or len(group) >= GROUP_FILES
+        if group and (full or group[-1][0].feed != item.feed or answer["outcome"] != "PARSED"):
+            yield group
+            group, rows = [], 0
+        if answer["outcome"] == "PARSED":
+            group.append((item, answer))
+            rows += here
+        else:
+            yield [(item, answer)]
+    if group:
+        yield group
+
+
 def _store(
-    warehouse: Warehouse,
-    item: Item,
-    answer: Mapping[str, Any],
-    run_id: str,
-    contracts: Mapping[str, Contract],
-) -> LedgerRow:
+    warehouse: Warehouse, group: list[Answer], run_id: str, contracts: Mapping[str, Contract]
+) -> list[LedgerRow]:
+    item, answer = group[0]
     if answer["outcome"] == "PARSED":
         tomorrow = (datetime.now(UTC) + timedelta(days=1)).strftime("%Y-%m-%d %H:%M:%S")
-        if item.delivered > tomorrow:
-            answer["parsed"]["warnings"].append(("future_delivery", "stamped later than tomorrow", 1))
+        for item, answer in group:
+            if item.delivered > tomorrow:
+                answer["parsed"]["warnings"].append(("future_delivery", "stamped later than tomorrow", 1))
         try:
-            row = warehouse.load(item, answer, run_id)
-            return row
+            return warehouse.load(group, run_id)
         finally:
-            Path(answer["parsed"]["rows"]).unlink(missing_ok=True)
+            for _, answer in group:
+                Parsed(**answer["parsed"]).remove()
             reach("run_after_unlink")
     row = LedgerRow(
         item,
@@ -262,7 +286,7 @@ def _store(
         contract_version=contracts[item.feed].version,
     )
     warehouse.record(row)
-    return row
+    return [row]
 
 
 def failed(rows: Iterable[LedgerRow]) -> list[LedgerRow]:

@@ -14,6 +14,7 @@ import numpy as np
 
 _BLANK = re.compile(rb"\n(?=\r?\n)")
 LONG_LINE = 2_000_000
+STEP = 65_535  # bytes; a longer text does not fit a VARCHAR of Redshift
 
 
 @dataclass
@@ -33,6 +34,18 @@ class Facts:
     longest_gap: int = 0
     ends_with_newline: bool = False
     head: bytes = b""
+    first_blank: int = -1  # byte offset of the first blank line
+    footer_lines: int = 0  # lines of a footer block that was cut off
+
+    def cut(self, tail: bytes) -> None:
+        """Take the counts of ``tail``, the end of the text from its first blank line on, out of these facts."""
+        self.footer_lines = sum(1 for line in tail.splitlines() if line)
+        self.size -= len(tail)
+        self.newlines -= tail.count(b"\n")
+        self.carriage_returns -= tail.count(b"\r")
+        self.crlf -= tail.count(b"\r\n")
+        self.blank_lines = 0
+        self.ends_with_newline = True
 
     @property
     def lines(self) -> int:
@@ -79,14 +92,14 @@ class Scanner:
             self._head_left -= len(block)
         newlines = block.count(b"\n")
         facts.newlines += newlines
-        seam = self._tail[-2:] + block
-        if b"\r" in seam:
+        edge = self._tail + block[:2]
+        if b"\r" in block or b"\r" in edge:
             facts.carriage_returns += block.count(b"\r")
-            facts.crlf += seam.count(b"\r\n") - self._tail[-2:].count(b"\r\n")
-        if b"\n\n" in seam or b"\n\r\n" in seam:
-            facts.blank_lines += self._blank(seam)
-        elif facts.size == len(block) and block[:1] == b"\n":
-            facts.blank_lines += 1
+            facts.crlf += block.count(b"\r\n") + (self._tail[-1:] == b"\r" and block[:1] == b"\n")
+            if b"\n\r\n" in block or b"\n\n" in block or b"\n\r\n" in edge or b"\n\n" in edge:
+                self._blank(block)
+        elif b"\n\n" in block or b"\n\n" in edge:
+            self._blank(block)
         self._gaps(block, newlines)
         facts.nul += block.count(b"\0")
         self._encoding(block)
@@ -97,25 +110,35 @@ class Scanner:
             facts.quoted_newlines += newlines
         self._parity ^= quotes & 1
         facts.quotes += quotes
-        self._tail = seam[-2:]
+        self._tail = (self._tail + block[-2:])[-2:]
 
-    def _blank(self, seam: bytes) -> int:
+    def _blank(self, block: bytes) -> None:
         """Blank lines that end inside this block (their newline is not in the carried tail)."""
-        carried = len(self._tail[-2:])
-        count = 0
+        seam, carried, facts = self._tail + block, len(self._tail), self.facts
         for match in _BLANK.finditer(seam):
-            end = seam.index(b"\n", match.end())
-            if end >= carried:
-                count += 1
-        return count
+            if seam.index(b"\n", match.end()) >= carried:
+                facts.blank_lines += 1
+                if facts.first_blank < 0:
+                    facts.first_blank = facts.size - len(block) - carried + match.end()
 
     def _gaps(self, block: bytes, newlines: int) -> None:
+        """Length of the longest line; exact where it is over :data:`STEP` bytes, which is all that matters."""
+        facts = self.facts
         if newlines == 0:
             self._gap += len(block)
-        else:
-            self.facts.longest_gap = max(self.facts.longest_gap, self._gap + block.index(b"\n"))
-            self._gap = len(block) - block.rindex(b"\n") - 1
-        self.facts.longest_gap = max(self.facts.longest_gap, self._gap)
+            facts.longest_gap = max(facts.longest_gap, self._gap)
+            return
+        last = block.index(b"\n")
+        facts.longest_gap = max(facts.longest_gap, self._gap + last)
+        end = block.rindex(b"\n")
+        while last < end:  # leaps from newline to newline, each as far as a line may be long
+            leap = block.rfind(b"\n", last + 1, last + 2 + STEP)
+            if leap < 0:
+                leap = block.index(b"\n", last + 2 + STEP)
+                facts.longest_gap = max(facts.longest_gap, leap - last - 1)
+            last = leap
+        self._gap = len(block) - end - 1
+        facts.longest_gap = max(facts.longest_gap, self._gap)
 
     def _encoding(self, block: bytes) -> None:
         facts = self.facts

@@ -144,6 +144,8 @@ def slow_value(kind: str, text: str | None) -> str | None:
         value = number(rest[0], rest[1], text)
         if value is None or (what == "integer" and value != value.to_integral_value()):
             return None
+        if not value:
+            return "0"
         return f"{value:f}" if abs(value.adjusted()) < 40 else None
     if what == "date":
         return _date(rest[0], text)

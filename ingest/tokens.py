@@ -113,6 +113,7 @@ def records(
             continue
         tally.lines += len(taken)
         tally.records += 1
+        in_footer = in_footer and (len(cells) != width or width == 1)  # rows of full width are rows again
         if in_footer:
             tally.footer += 1
             continue

@@ -44,6 +44,17 @@ def kind_of(field: Field, contract: Contract) -> str:
     return field.type
 
 
+def scale_fits(field: Field, x: str) -> str:
+    """Condition under which the engine's cast of a decimal neither rounds nor skips marks."""
+    point = f"strpos({x}, '.')"
+    return f"({point} = 0 or length({x}) - {point} <= {field.scale}) and not contains({x}, '_')"
+
+
+def masked(x: str) -> str:
+    """SQL of free text without identifiers; the masks run only where the engine sees that they might apply."""
+    return f"case when regexp_matches({x}, {literal(SUSPICIOUS)}) then mask_text({x}) else {x} end"
+
+
 def _fast(field: Field, contract: Contract, x: str) -> str:
     """Value of canonical text, null for everything else."""
     if field.type in ("integer", "decimal") and contract.locale == "eu":
@@ -53,9 +64,7 @@ def _fast(field: Field, contract: Contract, x: str) -> str:
         # A cast that rounds, skips marks or reads another base does not give the same text back.
         return f"case when {cast}::varchar = {x} then {cast} end"
     if field.type == "decimal":
-        point = f"strpos({x}, '.')"
-        safe = f"({point} = 0 or length({x}) - {point} <= {field.scale}) and not contains({x}, '_')"
-        return f"case when {safe} then try_cast({x} as {field.sql_type}) end"
+        return f"case when {scale_fits(field, x)} then try_cast({x} as {field.sql_type}) end"
     if field.type == "date" and not field.format:
         return f"case when length({x}) = 10 and {x}[5] = '-' and {x}[8] = '-' then try_cast({x} as date) end"
     if field.type == "date":
@@ -108,12 +117,9 @@ def _text(
     if field.pii:
         return f"keyed_hash({literal(field.pii)}, {x})"
     if field.free_text:
-        masked = f"case when regexp_matches({x}, {literal(SUSPICIOUS)}) then mask_text({x}) else {x} end"
-        value = f"nullif({masked}, '')"
+        value = f"nullif({masked(x)}, '')"
     elif field.required:
-        value = (
-            f"case when length({x}) < 8 and lower(trim({x})) in ('', {words}) then null else trim({x}) end"
-        )
+        value = f"case when length(trim({x})) < 8 and lower(trim({x})) in ('', {words}) then null else trim({x}) end"
     else:
         value = f"nullif(trim({x}), '')"
     if field.whole_number:

@@ -12,7 +12,7 @@ from typing import Any, Protocol
 from ingest.contracts import Contract
 from ingest.landing import Item
 from ingest.outcomes import FLAGGED, LOAD, QR, REPLACE, WARN
-from ingest.parse import Parsed
+from ingest.parsed import Parsed
 
 
 class WarehouseError(RuntimeError):
@@ -72,7 +72,7 @@ class Memory:
 
 
 class Warehouse(Protocol):
-    """One open warehouse. Each method is one transaction; nothing is half-written."""
+    """One open warehouse. Nothing is half-written: each method is one transaction, or one for each file."""
 
     def init(self) -> None:
         """Make every schema and table that the contracts declare."""
@@ -80,8 +80,8 @@ class Warehouse(Protocol):
     def remember(self) -> Memory:
         """Read what is needed to recognise files."""
 
-    def load(self, item: Item, answer: Mapping[str, Any], run_id: str) -> LedgerRow:
-        """Rows, quarantine, warnings and ledger line of one parsed file, in one transaction."""
+    def load(self, deliveries: Sequence[tuple[Item, Mapping[str, Any]]], run_id: str) -> list[LedgerRow]:
+        """Rows, quarantine, warnings and ledger line of each parsed file; a file is loaded whole or not at all."""
 
     def record(self, row: LedgerRow) -> None:
         """Write the ledger line of a file that brought no rows."""

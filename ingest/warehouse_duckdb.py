@@ -6,7 +6,7 @@ import contextlib
 import os
 import re
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
 from types import TracebackType
@@ -19,9 +19,9 @@ from ingest.contracts import Contract
 from ingest.failpoints import reach
 from ingest.landing import Item
 from ingest.outcomes import ABORT, LOAD, NOOP, QR, REPLACE, WAIT, WARN
-from ingest.parse import Parsed
+from ingest.parsed import Parsed
 from ingest.rows import Run, runner
-from ingest.schema import FEED, HISTORY_COLUMNS, INTAKE, quoted, statements
+from ingest.schema import FEED, HISTORY_COLUMNS, INTAKE, LEDGER, PARTITION_VERSION, quoted, statements
 from ingest.values import literal
 from ingest.warehouse import LedgerRow, Memory, WarehouseError, ledger_row, outcome
 
@@ -107,6 +107,8 @@ class DuckDBWarehouse:
         self.connection = connect(path, read_only=read_only)
         self._run = runner(self.connection)
         self._index: _Index | None = None
+        self._ledger: list[list[object]] = []  # lines of the open transaction, not written yet
+        self._versions: list[tuple[object, ...]] = []
         if not read_only:  # many small commits: write them to the log, and check-point once at the end
             self._run("set wal_autocheckpoint = '256MB'")
 
@@ -145,8 +147,7 @@ class DuckDBWarehouse:
                 "where table_schema in ('raw', 'raw_history', 'intake')"
             ).fetchall()
         }
-        self._run("begin")
-        try:
+        with self._transaction():
             reach("init_after_begin")
             tables = {(schema, table) for schema, table, _ in there}
             if not tables >= {("raw", f) for f in self.contracts} | {("intake", t) for t in INTAKE}:
@@ -164,11 +165,7 @@ class DuckDBWarehouse:
                 marks = ", ".join("?" * len(FEED))
                 self.connection.executemany(f"insert into intake.feed values ({marks})", wanted)
             reach("init_before_commit")
-            self._run("commit")
-            reach("init_after_commit")
-        except BaseException:
-            self.connection.rollback()
-            raise
+        reach("init_after_commit")
 
     def ready(self) -> bool:
         """Whether :meth:`init` has run for the present contracts."""
@@ -202,15 +199,26 @@ class DuckDBWarehouse:
 
     def record(self, row: LedgerRow) -> None:
         """Write one ledger line, in its own transaction."""
-        self._run("begin")
-        try:
+        with self._transaction():
             reach("ledger_only_after_begin")
             self._write_ledger(row)
+            self._flush()
             reach("ledger_only_before_commit")
+        reach("ledger_only_after_commit")
+
+    @contextlib.contextmanager
+    def _transaction(self) -> Iterator[None]:
+        """Commit at the end; on any exception undo, and forget what was only in memory."""
+        self._run("begin")
+        try:
+            yield
             self._run("commit")
-            reach("ledger_only_after_commit")
         except BaseException:
-            self._undo()
+            self._index = None
+            self._ledger.clear()
+            self._versions.clear()
+            with contextlib.suppress(duckdb.Error):
+                self.connection.rollback()
             raise
 
     @property
@@ -220,11 +228,6 @@ class DuckDBWarehouse:
             self._index = _Index(self._run)
         return self._index
 
-    def _undo(self) -> None:
-        self._index = None
-        with contextlib.suppress(duckdb.Error):
-            self.connection.rollback()
-
     def _write_ledger(self, row: LedgerRow) -> None:
         index, place = self.index, row.item.source_key
         if row.ledger_id in index.lines or place in index.unsettled:
@@ -233,47 +236,58 @@ class DuckDBWarehouse:
                 [row.ledger_id, place],
             )
             index.unsettled.discard(place)
-        values = row.values()
-        self._run(f"insert into intake.ledger values ({', '.join('?' * len(values))})", values)
+        self._ledger.append(row.values())
         index.add_line(
             row.ledger_id, row.item.brand, row.item.feed, row.sha256, place, row.delivered or row.item.delivered,
             row.outcome, row.rows_file,
         )  # fmt: skip
 
-    def load(self, item: Item, answer: Mapping[str, Any], run_id: str) -> LedgerRow:
-        """Rows, quarantine, warnings and ledger line of one file; all or nothing."""
+    def _flush(self) -> None:
+        """Write the ledger lines and partition versions of this transaction, all at once."""
+        for table, columns, rows in (
+            ("partition_version", PARTITION_VERSION, self._versions),
+            ("ledger", LEDGER, self._ledger),
+        ):
+            if rows:
+                lists = ", ".join(f"unnest(?::{kind}[])" for _, kind in columns)
+                self._run(
+                    f"insert into intake.{table} select {lists}", [list(c) for c in zip(*rows, strict=True)]
+                )
+                rows.clear()
+
+    def load(self, deliveries: Sequence[tuple[Item, Mapping[str, Any]]], run_id: str) -> list[LedgerRow]:
+        """Rows, quarantine, warnings and ledger lines of parsed files, in one transaction."""
+        reach("load_before_begin")
+        with self._transaction():
+            rows = [self._load(item, answer, run_id) for item, answer in deliveries]
+            reach("load_before_ledger")
+            self._flush()
+            reach("load_after_ledger")
+            reach("load_before_commit")
+        reach("load_after_commit")
+        return rows
+
+    def _load(self, item: Item, answer: Mapping[str, Any], run_id: str) -> LedgerRow:
         parsed = Parsed(**answer["parsed"])
         contract = self.contracts[item.feed]
         row = ledger_row(item, answer, parsed, contract, run_id)
-        reach("load_before_begin")
-        self._run("begin")
-        try:
-            twin = self.index.content.get((item.brand, item.feed, row.sha256 or ""))
-            if twin is not None:
-                row.outcome, row.reason = NOOP, "same_content"
-                row.rows_loaded = row.rows_quarantined = row.rows_declared = row.rows_file = 0
-                row.money_loaded = row.money_quarantined = row.money_loaded * 0
-                if twin != item.source_key:
-                    self._write_ledger(row)
-                self._run("commit")
-                return row
-            renamed = self._same_place(row)
-            reach("load_after_begin")
-            row.superseded_rows = self._move(contract, parsed, row)
-            reach("load_before_quarantine")
-            reasons = self._quarantine(parsed, row)
-            self._warn(parsed, row)
-            reach("load_after_warnings")
-            reach("load_before_ledger")
-            row.outcome, row.reason = outcome(parsed, row.superseded_rows, renamed, reasons)
-            self._write_ledger(row)
-            reach("load_after_ledger")
-            reach("load_before_commit")
-            self._run("commit")
-            reach("load_after_commit")
-        except BaseException:
-            self._undo()
-            raise
+        twin = self.index.content.get((item.brand, item.feed, row.sha256 or ""))
+        if twin is not None:
+            row.outcome, row.reason = NOOP, "same_content"
+            row.rows_loaded = row.rows_quarantined = row.rows_declared = row.rows_file = 0
+            row.money_loaded = row.money_quarantined = row.money_loaded * 0
+            if twin != item.source_key:
+                self._write_ledger(row)
+            return row
+        renamed = self._same_place(row)
+        reach("load_after_begin")
+        row.superseded_rows = self._move(contract, parsed, row)
+        reach("load_before_quarantine")
+        reasons = self._quarantine(parsed, row)
+        self._warn(parsed, row)
+        reach("load_after_warnings")
+        row.outcome, row.reason = outcome(parsed, row.superseded_rows, renamed, reasons)
+        self._write_ledger(row)
         return row
 
     def _same_place(self, row: LedgerRow) -> bool:
@@ -303,7 +317,7 @@ class DuckDBWarehouse:
             f"{literal(row.item.brand)} as brand_id, {literal(row.sha256 or '')} as _file_id, _line, "
             f"timestamp {literal(row.delivered)} as _delivered_at, _extra"
         )
-        return f"select {fields}, {constants} from read_parquet({literal(parsed.rows)}){good}"
+        return f"select {fields}, {constants} from {parsed.relation}{good}"
 
     def _move(self, contract: Contract, parsed: Parsed, row: LedgerRow) -> int:
         names = ", ".join(quoted(name) for name, _ in contract.columns)
@@ -327,11 +341,8 @@ class DuckDBWarehouse:
     ) -> int:
         run, sha = self._run, row.sha256 or ""
         ours = [row.item.brand, contract.feed]
-        keys, counts = [k for k, _ in parsed.partitions], [n for _, n in parsed.partitions]
-        run(
-            "insert into intake.partition_version select ?, ?, unnest(?::varchar[]), ?, ?::timestamp, unnest(?::bigint[])",
-            [*ours, keys, sha, row.delivered, counts],
-        )
+        keys = [k for k, _ in parsed.partitions]
+        self._versions += [(*ours, k, sha, row.delivered, n) for k, n in parsed.partitions]
         reach("load_after_versions")
         versions = self.index.versions.get((row.item.brand, contract.feed), {})
         around: list[
@@ -427,9 +438,7 @@ class DuckDBWarehouse:
         if not parsed.rows_bad:
             return []
         declared = ", ".join(map(literal, DECLARED))
-        rows = (
-            f"read_parquet({literal(parsed.rows)}) where _reason is not null and _reason not in ({declared})"
-        )
+        rows = f"{parsed.relation} where _reason is not null and _reason not in ({declared})"
         self._run(
             f"insert into intake.quarantine select ?, ?, ?, ?, _line, _reason, _field, _row, ?::timestamp, ?, null from {rows}",
             [row.item.brand, row.item.feed, row.sha256, row.item.shown_name, row.delivered, row.run_id],
@@ -459,8 +468,7 @@ class DuckDBWarehouse:
 
     def finish(self) -> None:
         """Volume warnings: files with less than half the usual rows a day, over all deliveries of a feed."""
-        self._run("begin")
-        try:
+        with self._transaction():
             self._run("delete from intake.warning where code in ('low_volume', 'no_rows_repeated')")
             reach("finish_after_delete")
             self._run(
@@ -489,7 +497,3 @@ class DuckDBWarehouse:
                 """
             )
             reach("finish_before_commit")
-            self._run("commit")
-        except BaseException:
-            self.connection.rollback()
-            raise

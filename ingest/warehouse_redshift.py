@@ -20,7 +20,7 @@ from ingest.checks import DECLARED
 from ingest.contracts import Contract
 from ingest.landing import Item
 from ingest.outcomes import LOAD, NOOP, QR, REPLACE, WARN
-from ingest.parse import Parsed
+from ingest.parsed import Parsed
 from ingest.schema import FEED, INTAKE, LEDGER, quoted
 from ingest.warehouse import LedgerRow, Memory, WarehouseError, ledger_row, outcome
 from settings import Settings
@@ -171,8 +171,11 @@ class RedshiftWarehouse:
         """Write one ledger line, in its own transaction."""
         self._transaction(lambda cursor: self._write_ledger(cursor, row))
 
-    def load(self, item: Item, answer: Mapping[str, Any], run_id: str) -> LedgerRow:
-        """Rows, quarantine, warnings and ledger line of one file; all or nothing."""
+    def load(self, deliveries: Sequence[tuple[Item, Mapping[str, Any]]], run_id: str) -> list[LedgerRow]:
+        """Rows, quarantine, warnings and ledger line of each file; each is a transaction of its own."""
+        return [self._load_one(item, answer, run_id) for item, answer in deliveries]
+
+    def _load_one(self, item: Item, answer: Mapping[str, Any], run_id: str) -> LedgerRow:
         parsed = Parsed(**answer["parsed"])
         contract = self.contracts[item.feed]
         if self._s3 is None:
@@ -208,7 +211,7 @@ class RedshiftWarehouse:
             return row
         renamed = self._same_place(cursor, row)
         # Read only now: the twin of a file already loaded shares its parsed rows, which are gone by then.
-        rows = pq.read_table(parsed.rows) if parsed.rows_good or parsed.rows_bad else None
+        rows = _read(parsed) if parsed.rows_good or parsed.rows_bad else None
         if rows is not None and parsed.rows_good:
             self._stage(cursor, staging, contract, row, rows)
             move = self._upsert if contract.mode == "upsert" else self._replace
@@ -462,6 +465,16 @@ class RedshiftWarehouse:
             )
 
         self._transaction(write)
+
+
+def _read(parsed: Parsed) -> pa.Table:
+    """All rows of a parsed file, those of the careful query after the others."""
+    first = pq.read_table(parsed.rows)
+    if not parsed.careful_rows:
+        return first
+    second = pq.read_table(parsed.careful_rows)
+    taken = first.filter(pc.is_null(first["_reason"])).select(second.column_names)
+    return pa.concat_tables([taken, second.cast(taken.schema)])
 
 
 def _moment(text: str) -> datetime:

@@ -14,10 +14,11 @@ from pathlib import Path
 from typing import Any
 
 from ingest.contracts import load_contracts
+from ingest.engine import Engine, Task
 from ingest.failpoints import reach
 from ingest.landing import Item, stem
 from ingest.outcomes import Failed, NotYet, Refused, Seen, Settled
-from ingest.parse import Engine, Task, parse
+from ingest.parse import parse
 from ingest.pii import Hasher
 from ingest.preflight import open_source, receive, unchanged
 
@@ -77,6 +78,7 @@ class Worker:
                     encoding=contract.encoding,
                     in_memory=contract.has_pii,
                     quoting=contract.format == "csv",
+                    footer_delimiter=contract.delimiter.encode() if contract.footer_block else b"",
                 )
             except Refused as error:
                 answer["sha256"], answer["size"] = (
@@ -105,6 +107,8 @@ class Worker:
                     self.suppressed.get(item.brand, frozenset()), stem(item.name),
                 )  # fmt: skip
                 parsed = parse(self.engine, received, task)
+                if before is not None:  # the bytes were read twice: by the scanner and by the engine
+                    unchanged(item.path, before, source.fileno())
                 if promised.get("rows", str(parsed.rows_file)) not in (
                     str(parsed.rows_file), str(parsed.rows_file - parsed.rows_declared)
                 ):  # fmt: skip

@@ -630,7 +630,7 @@ def _trailing(c: Contract) -> list[Case]:
 
 @fault(41)
 def _blank(c: Contract) -> Case | None:
-    if c.footer_block or c.format == "json":
+    if c.format == "json":
         return None
     lines = good(c).split(b"\n")
     data = b"\n".join([*lines[:4], b"", *lines[4:9], b"", b"", *lines[9:], b"", b""])

@@ -21,6 +21,7 @@ from typing import Any
 from ingest.contracts import load_contracts
 from ingest.landing import Item
 from ingest.outcomes import OUTCOMES
+from ingest.parsed import Parsed
 from ingest.pool import Parser
 from tests.faults.catalogue import good_rows, render
 from tests.ingest.helpers import ROOT
@@ -117,7 +118,7 @@ def run(files: int, seed: int, seconds: float = 1e9) -> dict[str, Any]:
                 parsed = answer["parsed"]
                 if parsed["rows_file"] != parsed["rows_good"] + parsed["rows_bad"] + parsed["rows_declared"]:
                     wrong.append(f"{number} {feed}: rows do not add up")
-                Path(parsed["rows"]).unlink()
+                Parsed(**parsed).remove()
             elif word not in OUTCOMES:
                 wrong.append(f"{number} {feed}: {word}")
             if number % 500 == 0:
