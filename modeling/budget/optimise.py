@@ -116,7 +116,8 @@ def _hull_start(batch: _Batch, low: Array, high: Array, budget: float) -> Array:
     table = np.stack([batch.value(low + m * width) for m in range(_HULL_STEPS + 1)], axis=1)
     with np.errstate(divide="ignore", invalid="ignore"):
         slopes = np.where(width[:, None] > 0, np.diff(table, axis=1) / width[:, None], -np.inf)
-    for i in np.flatnonzero((np.diff(slopes, axis=1) > 0).any(axis=1) & (width > 0)):
+    open_ = np.flatnonzero(width > 0)
+    for i in open_[(np.diff(slopes[open_], axis=1) > 0).any(axis=1)]:
         slopes[i] = _falling(slopes[i])
     order = np.argsort(-slopes, axis=None, kind="stable")
     owner = order // _HULL_STEPS

@@ -85,28 +85,36 @@ def _earnings(
     length = d.grid.length
     out = np.empty((len(index), len(levels)))
     cache: dict[int, Array] = {}
+    places: dict[int, tuple[Array, Array, Array]] = {}
     for row, s in enumerate(index):
         j = int(posterior.draws.candidate[s, i])
         if j not in cache:
             reading, a, sat = d.parts(j)
-            x = d.readings[reading] / d.reference[reading]
-            kernel = d.grid.adstocks[a].weights(length)
-            reach = int(np.searchsorted(np.cumsum(kernel), 0.995)) + 1
-            per_money = x[:, window].sum(axis=1) / paid
-            level, weight = representatives(per_money, money)
-            carry = np.tile(_carry(x[:, -length:], money), (len(levels), len(level), 1))
-            carry = carry * (level / max(np.average(level, weights=weight), 1e-300))[None, :, None]
-            future = np.zeros((len(levels), len(level), horizon + reach))
-            future[:, :, :horizon] = (levels[:, None] * level)[:, :, None]
+            if reading not in places:
+                x = d.readings[reading] / d.reference[reading]
+                level, weight = representatives(x[:, window].sum(axis=1) / paid, money)
+                places[reading] = level, weight, typical_past(x[:, -length:], money)
+            level, weight, past = places[reading]
+            pulse, rest = even_pressure(d.grid.adstocks[a].weights(length), horizon, past)
+            carry = np.multiply.outer(level / max(float(np.average(level, weights=weight)), 1e-300), rest)
             curve = d.grid.saturations[sat]
-            planned = curve.apply(adstock_series(future, kernel, carry))
-            dark = curve.apply(adstock_series(future[:1] * 0.0, kernel, carry[:1]))
-            cache[j] = d.scale[j] * ((planned - dark).sum(axis=2) @ weight)
+            planned = curve.apply(np.multiply.outer(np.multiply.outer(levels, level), pulse) + carry)
+            cache[j] = d.scale[j] * ((planned - curve.apply(carry)).sum(axis=2) @ weight)
         out[row] = posterior.draws.gamma[s, i] * cache[j]
     return out
 
 
-def _carry(past: Array, money: Array) -> Array:
+def even_pressure(kernel: Array, horizon: int, past: Array) -> tuple[Array, Array]:
+    """Adstock of one unit a period over the horizon, and what `past` (newest last) still brings, until it has faded."""
+    reach = int(np.searchsorted(np.cumsum(kernel), 0.995)) + 1
+    total = np.concatenate([np.cumsum(kernel), np.full(horizon + reach, kernel.sum())])[: horizon + reach]
+    pulse = total.copy()
+    pulse[horizon:] = np.maximum(pulse[horizon:] - total[:reach], 0.0)
+    rest = adstock_series(np.zeros(horizon + reach), kernel, past)
+    return pulse, rest
+
+
+def typical_past(past: Array, money: Array) -> Array:
     """The recent past of the typical geography (money-weighted mean)."""
     return np.asarray(np.average(past, axis=0, weights=np.maximum(money, 1e-300)))
 
@@ -174,6 +182,20 @@ def scenario_gain(name: str, look: Outlook, spend: Array, current: Array) -> lis
     return rows
 
 
+def most_profit(curves: Curves, low: Array, high: Array, margin: float) -> Allocation:
+    """Spend (N,) that maximises margin x revenue - spend within the bounds.
+
+    Money kept is one more channel: a dollar of it is worth 1 / margin of revenue, so that the common marginal return
+    of the optimum is 1 / margin wherever no bound holds.
+    """
+    cap = float(high.sum())
+    kept = np.linspace(0.0, cap, curves.spend.shape[1])
+    both = Curves(np.vstack([curves.spend, kept]), np.vstack([curves.value, kept / margin]))
+    found = optimise(both, cap, np.append(low, 0.0), np.append(high, cap - float(low.sum())))
+    value = found.value - float(found.spend[-1]) / margin
+    return Allocation(found.spend[:-1], value, found.price, found.kkt_gap, found.solver, found.converged)
+
+
 @dataclass(frozen=True)
 class Plan:
     """All scenarios as rows, and each optimiser's proof."""
@@ -192,12 +214,14 @@ def make_plan(
     dark: bool = False,
     custom: dict[str, float] | None = None,
     channel_bounds: dict[str, tuple[float, float]] | None = None,
+    margin: float | None = None,
 ) -> Plan:
     """Scenarios: current, optimal, plus_10pct, minus_10pct, and as asked: custom, moves, each channel dark.
 
     `total` (money over the horizon) makes the `custom` scenario: that budget split in the best way; without it the
     optimum redistributes the current budget. Shares are relative to the recent spend of each channel;
     `channel_bounds` overrides them by channel. `moves` are (scenario, from, to, money).
+    `margin` (gross profit per money of revenue) adds `max_profit`: as much as pays for itself within the bounds.
 
     Raises:
         ValueError: a budget that the bounds cannot hold, an unknown channel, or a negative spend.
@@ -229,6 +253,10 @@ def make_plan(
         best("minus_10pct", budget * 0.9)
         if total is not None:
             best("custom", total)
+        if margin is not None:
+            proofs["max_profit"] = most_profit(curves, low, high, margin)
+            spent = proofs["max_profit"].spend
+            rows.extend(scenario_rows("max_profit", look, spent, current, float(np.round(spent.sum(), 2))))
     if custom:
         plan = current.copy()
         for name, money in custom.items():

@@ -10,11 +10,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from modeling.budget.places import pacing, place_plan
 from modeling.budget.plan import make_plan, outlook
 from modeling.errors import InputError, Refusal
 from modeling.mediation.panel import mediation_table
 from modeling.mmm import diagnostics as dx
 from modeling.mmm.estimator import Options, Posterior, fit, spent
+from modeling.mmm.judgement import next_tests, sensitivity
 from modeling.mmm.mediators import with_mediators
 from modeling.mmm.panel import Panel
 from modeling.mmm.posterior import Decomposition, channel_table, decompose, response_curves
@@ -146,10 +148,23 @@ def analyse(
             min_share=spec.min_share,
             max_share=spec.max_share,
             custom=spec.custom or None,
+            margin=spec.margin,
             moves=tuple((f"move_{a}_to_{b}", a, b, m) for a, b, m in spec.moves),
         )
+        if spec.by_geo:
+            by_place, proof = place_plan(
+                posterior,
+                spec.horizon,
+                min_share=spec.min_share,
+                max_share=spec.max_share,
+                geo_bounds=spec.geo_bounds,
+            )
+            plan.proofs["by_geo"] = proof
     except ValueError as error:
         raise InputError(f"budget: {error}") from error
+    best = plan.frame.loc[plan.frame["scenario"] == "optimal"]
+    wanted = dict(zip(best["channel"].astype(str), best["spend"].astype(float), strict=True))
+    when = pacing(posterior, wanted, spec.horizon)
     extrapolated = sorted(set(plan.frame.loc[plan.frame["is_extrapolated"], "channel"]))
     if extrapolated:
         warnings.append(f"the plan goes beyond observed spend for: {', '.join(extrapolated)}")
@@ -214,7 +229,11 @@ def analyse(
         "fitted.csv": fitted_frame(panel, parts),
         "response_curves.csv": curves,
         "budget_plan.csv": plan.frame,
+        "budget_pacing.csv": when,
+        "sensitivity.csv": sensitivity(posterior, parts).merge(next_tests(posterior, parts), on="channel"),
     }
+    if spec.by_geo:
+        tables["budget_plan_geo.csv"] = by_place
     if panel.mediators:
         tables["mediation.csv"] = mediation
     return Analysis(tables, diagnostics, summary, posterior, parts)

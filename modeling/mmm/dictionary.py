@@ -153,7 +153,7 @@ def build_dictionary(panel: Panel, channel: int, grid: Grid, max_rank: int = 48)
 
     tests = [test for test in panel.lift_tests if test.channel == channel]
     effect = (
-        np.stack([_lift_effect(panel, grid, readings, references, test) * scale for test in tests])
+        np.stack([lift_effect(panel, grid, readings, references, test) * scale for test in tests])
         if tests
         else np.zeros((0, len(scale)))
     )
@@ -188,7 +188,7 @@ def _without_change(panel: Panel, test: LiftTest, reading: Array) -> Array:
     return np.asarray(np.maximum(window - (change * per_money)[:, None], 0.0))
 
 
-def _lift_effect(
+def lift_effect(
     panel: Panel, grid: Grid, readings: tuple[Array, ...], references: Array, test: LiftTest
 ) -> Array:
     """(J,) KPI that each raw candidate gives the test's window and geos over the dark counterfactual."""

@@ -105,7 +105,7 @@ def fit(panel: Panel, options: Options = Options()) -> Posterior:
         raise ValueError("no channel has any spend")
     g, t, _ = panel.shape
     grid = candidate_grid(panel.periods_per_week, length=min(t, 26 * panel.periods_per_week))
-    rank = 48 if g * t * len(channels) < 60_000 else 24
+    rank = 48 if g * t * len(channels) < 60_000 and len(channels) <= 8 else 24
     dictionaries = tuple(build_dictionary(panel, c, grid, rank) for c in channels)
     marginal = {c: panel.channels[c] for c in channels if g > 1 and panel.channels[c] in options.chasers}
     frame = baseline.build_frame(panel, {n: demand_controls(panel, c) for c, n in marginal.items()})

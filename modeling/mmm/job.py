@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from scipy.ndimage import gaussian_filter1d
+from scipy.special import ndtri
 
 from modeling.budget.plan import outlook
 from modeling.errors import Refusal
@@ -17,13 +18,14 @@ from modeling.mmm.analysis import lift_conflicts, return_scale
 from modeling.mmm.compare import compare
 from modeling.mmm.estimator import Options, Posterior, spent
 from modeling.mmm.estimator import fit as fit_panel
+from modeling.mmm.judgement import MIN_OVERLAP, Overlap, next_tests, refresh_overlap, sensitivity
 from modeling.mmm.load import check_adequacy
 from modeling.mmm.panel import LiftTest, Mediator, Panel
 from modeling.mmm.posterior import Decomposition, channel_table, decompose, response_curves
 from modeling.mmm.sampler import Prior
 from modeling.mmm.spec import OUTPUTS
 from modeling.mmm.threads import one_thread
-from modeling.mmm.windows import channel_window, launch_weeks, wasted_spend, weekly_intervals
+from modeling.mmm.windows import channel_window, launch_weeks, wasted_spend, weekly_intervals, window_draws
 from modeling.runner import JobResult
 
 CONTROLS = ("price_index", "promo_index", "in_stock_rate", "temperature_f", "holiday_days")
@@ -188,14 +190,18 @@ def fit(
     parts = decompose(posterior)
     launch = launch_weeks(panel, LAUNCH_WEEKS)
     table = channel_table(posterior, notes)
+    recent = [window_draws(posterior, i, launch) for i in range(posterior.n_channels)]
     tables: dict[str, pd.DataFrame] = {
         "mmm_contribution_week": contribution_rows(posterior, parts, launch),
-        "mmm_channel_roi": roi_rows(posterior, table.frame, launch),
+        "mmm_channel_roi": roi_rows(posterior, table.frame, launch, recent),
         "mmm_response_curve": curve_rows(posterior),
-        "mmm_wasted_spend": wasted_spend(posterior, launch),
+        "mmm_wasted_spend": wasted_spend(posterior, launch, recent),
         "mmm_outlook": outlook_rows(posterior, table.marginal),
         "mmm_transformation": transformation_rows(posterior),
     }
+    shared = refresh_overlap(posterior)
+    tables["mmm_sensitivity"] = sensitivity_rows(posterior, parts, shared)
+    tables["mmm_fit_week"] = fit_rows(panel, parts)
     comparison, folds = compare(panel, options, folds=2)
     tables["mmm_comparison"] = comparison
     tables["mmm_diagnostic"] = diagnostic_rows(posterior, mixing, conflicts)
@@ -207,9 +213,50 @@ def fit(
         "worst_r_hat": mixing["worst_r_hat"],
         "out_of_sample_wmape": folds,
         "supported": int(table.frame["supported"].sum()),
+        "refresh_overlap": shared.score,
     }
     window = (panel.dates[0].date(), (panel.dates[-1] + pd.Timedelta(days=6)).date())
-    return JobResult({name: tables[name][list(OUTPUTS[name])] for name in OUTPUTS}, metrics, window)
+    outputs = {name: tables[name][list(OUTPUTS[name])] for name in OUTPUTS}
+    if shared.score < MIN_OVERLAP:
+        return JobResult(
+            outputs,
+            metrics,
+            window,
+            status="failed",
+            message=f"four weeks more change the returns: overlap {shared.score:.2f} is below {MIN_OVERLAP:g}",
+        )
+    return JobResult(outputs, metrics, window)
+
+
+def sensitivity_rows(posterior: Posterior, parts: Decomposition, shared: Overlap) -> pd.DataFrame:
+    """A row per channel: what it would take to overturn its return, and what a test of it would teach."""
+    both = sensitivity(posterior, parts).merge(next_tests(posterior, parts), on="channel")
+    both["refresh_overlap"] = both["channel"].map(shared.channels)
+    return both.rename(
+        columns={
+            "channel": "channel_id",
+            "expected_effect": "expected_effect_usd",
+            "test_std_error": "test_std_error_usd",
+            "rank": "test_rank",
+        }
+    ).sort_values("channel_id", ignore_index=True)
+
+
+def fit_rows(panel: Panel, parts: Decomposition) -> pd.DataFrame:
+    """The nation's weeks: actual, fitted, residual, and what a normal quantile plot of the residuals needs."""
+    residual = parts.residual.sum(axis=0)
+    sd = float(residual.std()) or 1.0
+    rank = residual.argsort(kind="stable").argsort(kind="stable")
+    return pd.DataFrame(
+        {
+            "week_start_date": [d.date() for d in panel.dates],
+            "actual_usd": (panel.kpi * panel.money_per_kpi).sum(axis=0),
+            "fitted_usd": parts.fitted.sum(axis=0),
+            "residual_usd": residual,
+            "standardised_residual": residual / sd,
+            "normal_quantile": ndtri((rank + 0.5) / len(rank)),
+        }
+    )
 
 
 def contribution_rows(posterior: Posterior, parts: Decomposition, launch: slice) -> pd.DataFrame:
@@ -262,7 +309,9 @@ def contribution_rows(posterior: Posterior, parts: Decomposition, launch: slice)
     return pd.concat(frames, ignore_index=True)
 
 
-def roi_rows(posterior: Posterior, table: pd.DataFrame, launch: slice) -> pd.DataFrame:
+def roi_rows(
+    posterior: Posterior, table: pd.DataFrame, launch: slice, draws: list[tuple[np.ndarray, np.ndarray]]
+) -> pd.DataFrame:
     """History rows from the channel table, launch rows from the launch weeks' own counterfactual."""
     panel = posterior.panel
     last = (panel.dates[-1] + pd.Timedelta(days=6)).date()
@@ -278,7 +327,7 @@ def roi_rows(posterior: Posterior, table: pd.DataFrame, launch: slice) -> pd.Dat
     ).assign(window_name="history", window_start=panel.dates[0].date(), window_end=last)
     rows = []
     for i, c in enumerate(posterior.channels):
-        window = channel_window(posterior, i, launch)
+        window = channel_window(posterior, i, launch, draws[i])
         known = history.iloc[c]
         rows.append(
             {

@@ -40,11 +40,14 @@ def marginal_ratio(
     d = posterior.dictionaries[channel]
     weight = money_weight(posterior)
     out = np.empty(len(candidates))
+    pressed: dict[tuple[int, int], Array] = {}
     for i, j in enumerate(candidates):
         reading, a, s = d.parts(int(j))
-        x = adstock_series(
-            d.readings[reading] / d.reference[reading], d.grid.adstocks[a].weights(d.grid.length)
-        )
+        if (reading, a) not in pressed:
+            pressed[reading, a] = adstock_series(
+                d.readings[reading] / d.reference[reading], d.grid.adstocks[a].weights(d.grid.length)
+            )
+        x = pressed[reading, a]
         curve = d.grid.saturations[s]
         here = float((curve.apply(x) * weight).sum())
         more = float((curve.apply(x * (1.0 + step)) * weight).sum())
@@ -287,12 +290,15 @@ def steady_response(posterior: Posterior, channel: int, spend: Array, index: Arr
     money = (panel.size[:, None] * panel.money_per_kpi)[:, window].mean(axis=1)
     out = np.empty((len(index), len(spend)))
     cache: dict[int, Array] = {}
+    places: dict[int, tuple[Array, Array]] = {}
     for i, s in enumerate(index):
         j = int(posterior.draws.candidate[s, channel])
         if j not in cache:
             reading, _, sat = d.parts(j)
-            per_money = d.readings[reading][:, window].sum(axis=1) / paid
-            level, weight = representatives(per_money / d.reference[reading], money)
+            if reading not in places:
+                per_money = d.readings[reading][:, window].sum(axis=1) / paid
+                places[reading] = representatives(per_money / d.reference[reading], money)
+            level, weight = places[reading]
             curve = d.grid.saturations[sat].apply(np.multiply.outer(spend, level))
             cache[j] = d.scale[j] * (curve @ weight)
         out[i] = posterior.draws.gamma[s, channel] * cache[j]

@@ -63,6 +63,9 @@ class MixSpec:
     min_share: float = 0.5
     max_share: float = 1.5
     custom: dict[str, float] = field(default_factory=dict)
+    margin: float | None = None
+    by_geo: bool = False
+    geo_bounds: dict[str, tuple[float, float]] = field(default_factory=dict)
     moves: tuple[tuple[str, str, float], ...] = ()
     prior: dict[str, float] = field(default_factory=dict)
     split_duplicate_geos: bool = False
@@ -191,7 +194,9 @@ def parse_spec(raw: Any) -> MixSpec:
             raise InputError(f"spec: the name {name!r} is used twice")
         taken.add(name)
     budget = _mapping(
-        "budget", raw.get("budget") or {}, {"total", "min_share", "max_share", "custom", "moves"}
+        "budget",
+        raw.get("budget") or {},
+        {"total", "min_share", "max_share", "custom", "moves", "margin", "by_geo", "geo_bounds"},
     )
     low = _number("budget.min_share", budget.get("min_share", 0.5), low=0.0)
     high = _number("budget.max_share", budget.get("max_share", 1.5), low=0.0)
@@ -212,6 +217,23 @@ def parse_spec(raw: Any) -> MixSpec:
                 _number("budget.moves.amount", entry.get("amount"), low=0.0),
             )
         )
+    margin = budget.get("margin")
+    if margin is not None and not 0 < _number("budget.margin", margin) <= 1:
+        raise InputError(f"spec: budget.margin must be above 0 and at most 1, not {margin:g}")
+    by_geo = budget.get("by_geo", False)
+    if not isinstance(by_geo, bool):
+        raise InputError("spec: budget.by_geo must be true or false")
+    bounds = budget.get("geo_bounds") or {}
+    if not isinstance(bounds, dict):
+        raise InputError("spec: budget.geo_bounds must be a mapping (geo: [min share, max share])")
+    geo_bounds = {}
+    for name, pair in bounds.items():
+        if not isinstance(pair, list) or len(pair) != 2:
+            raise InputError(f"spec: budget.geo_bounds.{name} must be [min share, max share]")
+        a, b = (_number(f"budget.geo_bounds.{name}", x, low=0.0) for x in pair)
+        if a > b:
+            raise InputError(f"spec: budget.geo_bounds.{name} has its minimum above its maximum")
+        geo_bounds[str(name)] = (a, b)
     horizon = _number("horizon", raw.get("horizon", 13), low=1)
     if horizon != int(horizon) or horizon > 1000:
         raise InputError(f"spec: horizon must be a whole number of periods up to 1000, not {horizon:g}")
@@ -237,6 +259,9 @@ def parse_spec(raw: Any) -> MixSpec:
         total=None if total is None else _number("budget.total", total, low=0.01),
         min_share=low,
         max_share=high,
+        margin=None if margin is None else float(margin),
+        by_geo=by_geo or bool(geo_bounds),
+        geo_bounds=geo_bounds,
         custom={k: _number(f"budget.custom.{k}", v, low=0.0) for k, v in custom.items()},
         moves=tuple(moves),
         prior={k: _number(f"prior.{k}", v, low=1e-6) for k, v in prior.items()},

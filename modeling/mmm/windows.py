@@ -30,13 +30,10 @@ def launch_weeks(panel: Panel, weeks: int) -> slice:
     return slice(max(0, t - weeks), t)
 
 
-def _lit_dark_more(
-    posterior: Posterior, i: int, j: int, window: slice, step: float = 0.01
-) -> tuple[Array, Array]:
-    """(G,) money that candidate j's unit return earns in the window over the dark window, and from `step` more."""
+def _pressure_in(posterior: Posterior, i: int, reading: int, a: int, window: slice) -> tuple[Array, Array]:
+    """(G, W) adstocked exposure in the window: carried in from before, and of the window's own exposure."""
     d = posterior.dictionaries[i]
-    reading, a, s = d.parts(j)
-    kernel, curve = d.grid.adstocks[a].weights(d.grid.length), d.grid.saturations[s]
+    kernel = d.grid.adstocks[a].weights(d.grid.length)
     x = d.readings[reading] / d.reference[reading]
     start = max(0, window.start - d.grid.length)
     x = x[:, start:]
@@ -45,37 +42,50 @@ def _lit_dark_more(
     before[:, inside] = 0.0
     part = np.zeros_like(x)
     part[:, inside] = x[:, inside]
-    carried = adstock_series(before, kernel)[:, inside]
-    own = adstock_series(part, kernel)[:, inside]
-    weight = money_weight(posterior)[:, window] * d.scale[j]
-    lit = curve.apply(carried + own)
-    gain = ((lit - curve.apply(carried)) * weight).sum(axis=1)
-    more = ((curve.apply(carried + own * (1 + step)) - lit) * weight).sum(axis=1) / step
-    return gain, more
+    return adstock_series(before, kernel)[:, inside], adstock_series(part, kernel)[:, inside]
 
 
-def window_draws(posterior: Posterior, i: int, window: slice) -> tuple[Array, Array]:
-    """(D, G) money caused in the window by the window's spend, and its marginal (per unit of relative increase)."""
+def window_draws(posterior: Posterior, i: int, window: slice, step: float = 0.01) -> tuple[Array, Array]:
+    """(D, G) money that the window's spend causes in the window over a dark window, and its marginal (what `step` more
+    of it brings, per unit of relative increase)."""
     index = thin(posterior, _WINDOW_DRAWS)
+    d = posterior.dictionaries[i]
     g = posterior.panel.shape[0]
+    weight = money_weight(posterior)[:, window]
     gain, more = np.zeros((len(index), g)), np.zeros((len(index), g))
     cache: dict[int, tuple[Array, Array]] = {}
+    pressed: dict[tuple[int, int], tuple[Array, Array]] = {}
     for row, s in enumerate(index):
         if posterior.draws.gamma[s, i] == 0.0:
             continue
         j = int(posterior.draws.candidate[s, i])
         if j not in cache:
-            cache[j] = _lit_dark_more(posterior, i, j, window)
+            reading, a, sat = d.parts(j)
+            if (reading, a) not in pressed:
+                pressed[reading, a] = _pressure_in(posterior, i, reading, a, window)
+            carried, own = pressed[reading, a]
+            curve = d.grid.saturations[sat]
+            lit = curve.apply(carried + own)
+            scaled = weight * d.scale[j]
+            cache[j] = (
+                ((lit - curve.apply(carried)) * scaled).sum(axis=1),
+                ((curve.apply(carried + own * (1 + step)) - lit) * scaled).sum(axis=1) / step,
+            )
         gain[row] = posterior.draws.gamma[s, i] * cache[j][0]
         more[row] = posterior.draws.gamma[s, i] * cache[j][1]
     return gain, more
 
 
-def channel_window(posterior: Posterior, i: int, window: slice) -> dict[str, Any]:
-    """A channel's return in the window: what its spend there caused there (carryover from before is not its)."""
+def channel_window(
+    posterior: Posterior, i: int, window: slice, draws: tuple[Array, Array] | None = None
+) -> dict[str, Any]:
+    """A channel's return in the window: what its spend there caused there (carryover from before is not its).
+
+    `draws`: :func:`window_draws` of the window, if they are known already.
+    """
     c = posterior.channels[i]
     spend = float(posterior.panel.spend[c][:, window].sum())
-    gain, more = window_draws(posterior, i, window)
+    gain, more = draws or window_draws(posterior, i, window)
     known = np.full(1, supported(posterior)[i])
     low, _, high = quantiles(gain.sum(axis=1))
     m_low, _, m_high = quantiles(more.sum(axis=1))
@@ -99,13 +109,18 @@ def channel_window(posterior: Posterior, i: int, window: slice) -> dict[str, Any
     }
 
 
-def wasted_spend(posterior: Posterior, window: slice) -> pd.DataFrame:
-    """Channel x DMA: spend in the window, marginal return, probability that it is below one."""
+def wasted_spend(
+    posterior: Posterior, window: slice, draws: list[tuple[Array, Array]] | None = None
+) -> pd.DataFrame:
+    """Channel x DMA: spend in the window, marginal return, probability that it is below one.
+
+    `draws`: :func:`window_draws` of the window for each modelled channel, if they are known already.
+    """
     panel = posterior.panel
     frames = []
     for i, c in enumerate(posterior.channels):
         spend = panel.spend[c][:, window].sum(axis=1)
-        _, more = window_draws(posterior, i, window)
+        _, more = draws[i] if draws else window_draws(posterior, i, window)
         paid = spend > 0
         marginal = more[:, paid] / spend[paid]
         low, mid, high = quantiles(marginal)
