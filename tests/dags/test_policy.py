@@ -135,3 +135,21 @@ def test_dag_files_say_when_not_what(name: str) -> None:
         n for n in ast.walk(tree)
         if isinstance(n, ast.Constant) and isinstance(n.value, str) and n.value.lower().lstrip().startswith(("select ", "insert ", "create "))
     ]  # fmt: skip
+
+
+def test_the_monthly_dag_waits_for_its_date(tmp_path: Path) -> None:
+    """An installation just after the date must not run the one that has passed: the demo's first start stays as it is."""
+    code = (
+        "import sys; sys.path.insert(0, 'dags')\n"
+        "from unittest.mock import patch\n"
+        "from airflow._shared.timezones.timezone import datetime\n"
+        "import airflow.timetables.trigger as trigger\n"
+        "from segments import MONTHLY\n"
+        "with patch.object(trigger, 'utcnow', lambda: datetime(2026, 11, 2, 7, 0)):\n"
+        "    print(trigger.CronTriggerTimetable.deserialize(MONTHLY.serialize())._calc_first_run().date())\n"
+    )
+    env = {**os.environ, "AIRFLOW_HOME": str(tmp_path), "AIRFLOW__CORE__LOAD_EXAMPLES": "False"}
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, env=env, capture_output=True, text=True, check=False
+    )
+    assert done.stdout.strip().splitlines()[-1:] == ["2026-12-02"], done.stderr[-800:]
