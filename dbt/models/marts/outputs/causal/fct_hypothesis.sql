@@ -4,7 +4,7 @@
     1: "select channel_id, credited_share, incremental_share, roas from marts.fct_channel_evidence where source = 'last_touch' and channel_id in ('youtube', 'ctv_other')",
     2: "select credited_share, incremental_share, source_verdict_probability from marts.fct_channel_evidence where source = 'last_touch' and channel_id = 'meta_retargeting'",
     3: "select c.channel_group, sum(r.marginal_roi * r.spend_usd) / sum(r.spend_usd) as marginal_roi from marts.fct_channel_roi r inner join marts.dim_channel c on r.channel_id = c.channel_id where r.window_name = 'launch' group by c.channel_group",
-    4: "select experiment_id, lift_pct, lift_ci_low, lift_ci_high, p_value, (select max(false_positive_rate) from marts.fct_geo_lift_aa) as false_positive_rate from marts.fct_geo_lift where is_primary",
+    4: "select experiment_id, lift_pct, lift_ci_low, lift_ci_high, p_value, (select max(false_positive_rate) from marts.fct_geo_lift_aa where month_start_date = (select max(month_start_date) from marts.fct_geo_lift_aa)) as false_positive_rate from marts.fct_geo_lift where is_primary",
     5: "select model, avg(wape) as wape from marts.fct_forecast_backtest where is_champion or model = 'seasonal_naive' group by model"
 } %}
 {% set statements = {
@@ -147,7 +147,13 @@ placebos as (
         brand_id,
         max(false_positive_rate) as false_positive_rate,
         max(rate_low) as rate_low
-    from {{ ref('fct_geo_lift_aa') }}
+    from (
+        select
+            aa.*,
+            max(aa.month_start_date) over (partition by aa.brand_id) as newest_month
+        from {{ ref('fct_geo_lift_aa') }} as aa
+    ) as dated
+    where month_start_date = newest_month
     group by brand_id
 ),
 
