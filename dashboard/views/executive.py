@@ -126,6 +126,8 @@ def _alerts(page: Context) -> None:
 
 def named(page: Context, text: object, entity: object) -> str:
     """A text of an alert with the name of what it is about in place of its id."""
+    if str(entity) in answers.SCENARIO_NAMES:
+        return answers.scenario_name(str(entity)) if text == entity else fmt.text(text)
     return fmt.text(text).replace(str(entity), page.names.get(str(entity), str(entity)))
 
 

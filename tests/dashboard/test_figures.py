@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import random
+from dataclasses import replace
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
 import duckdb
 import pytest
+import streamlit as st
 
+from dashboard import queries
 from tests.dashboard.fixture_marts import DMAS, END, NAMES
 from tests.dashboard.pages import open_page
 
@@ -158,6 +161,30 @@ def test_channel_cards_and_rows(oracle: Oracle, chosen: dict[str, Any]) -> None:
                 row[0],
                 name,
             )
+
+
+def test_a_wrong_rate_would_be_noticed(oracle: Oracle, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The comparison can fail: a mean of ratios in place of the ratio of sums is another figure."""
+    wrong = tuple(
+        "avg(clicks / impressions) as ctr" if r.endswith("as ctr") else r for r in queries.MEDIA.rates
+    )
+    st.cache_resource.clear()
+    monkeypatch.setattr(queries, "MEDIA", replace(queries.MEDIA, rates=wrong))
+    try:
+        shown = open_page("channels", {"period": "4w"}).figures["ctr"]
+    finally:
+        st.cache_resource.clear()
+    media = predicates({"period": "4w", "channel": [], "retailer": [], "dma": []})["media"]
+    assert not close(
+        shown, oracle.one(f"select sum(clicks) / sum(impressions) from marts.fct_media_daily where {media}")
+    )
+
+
+def test_a_part_kept_for_one_view_is_not_shown_for_another(oracle: Oracle) -> None:
+    """Drawn parts are kept by version and filters; two readers with other filters see other figures."""
+    one, two = (open_page("executive", {"channel": [c]}).figures["spend_usd"] for c in ("youtube", "hulu"))
+    again = open_page("executive", {"channel": ["youtube"]}).figures["spend_usd"]
+    assert one != two and again == one
 
 
 @pytest.mark.parametrize(

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import shutil
 from datetime import date, timedelta
+from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dashboard import whatif
+from dashboard import answers, whatif
 from dashboard.filters import PERIODS, Filters, known, last_complete_saturday, period
+from dashboard.reader import Snapshot
 
 
 def curve(channel: str, slope: float, spread: float, top: float = 200.0) -> pd.DataFrame:
@@ -80,3 +84,54 @@ def test_filters_bind_their_values() -> None:
     )
     assert "or 1=1" not in where and values[-1] == "x' or 1=1 --"
     assert known(["youtube", "'; drop table x"], ["youtube", "hulu"]) == ("youtube",)
+
+
+def stored(serving: Path) -> tuple[pd.DataFrame, pd.DataFrame, Snapshot]:
+    snap = Snapshot(serving, "test")
+    everything = Filters("swiftpod", date.min, date.max)
+    return answers.curves(snap, everything), answers.every_plan(snap, "swiftpod"), snap
+
+
+def test_the_move_agrees_with_the_stored_plan_where_they_overlap(own_copy: Path) -> None:
+    """The stored plan that moves money from retargeting to CTV, asked of the slider's function: the same answer."""
+    curves, plans, snap = stored(own_copy)
+    now = whatif.start(plans)
+    weeks = float(plans.horizon_weeks.iloc[0])
+    moved = plans[(plans.scenario == "move_5m") & (plans.channel_id == "ctv_other")].spend_usd.iloc[0] / weeks
+    wanted = snap.value(
+        "select incremental_revenue_usd::double from marts.fct_budget_scenario where scenario = 'move_5m' and channel_id = 'all' and brand_id = 'swiftpod'"
+    )
+    amount = moved - now["ctv_other"]
+    told = whatif.move(curves, now, "meta_retargeting", "ctv_other", amount, plans)
+    assert told.net_usd * weeks == pytest.approx(wanted, rel=1e-6)
+    untied = whatif.move(curves, now, "meta_retargeting", "ctv_other", amount)
+    assert abs(untied.net_usd * weeks - wanted) > 0.01 * abs(wanted), (
+        "without the tie the curve alone says otherwise"
+    )
+    snap.close()
+
+
+def test_every_stored_level_is_met(own_copy: Path) -> None:
+    """Each plan's change of each channel, where it is one that the curve can carry, is what the tied curve says."""
+    curves, plans, snap = stored(own_copy)
+    now, checked = whatif.start(plans), 0
+    for channel in now:
+        curve = curves[curves.channel_id == channel].sort_values("spend_per_week_usd")
+        levels, ratios = whatif.tie(plans, curve, channel, now[channel])
+        base = whatif.at(curve, now[channel])[0]
+        for row in plans[(plans.channel_id == channel) & (plans.scenario != "current")].itertuples():
+            level = row.spend_usd / row.horizon_weeks
+            if level in levels:
+                ratio = float(np.interp(level, levels, ratios))
+                assert ratio * (whatif.at(curve, level)[0] - base) * row.horizon_weeks == pytest.approx(
+                    row.incremental_revenue_usd, rel=1e-6
+                )
+                checked += 1
+    assert checked >= 12
+    snap.close()
+
+
+@pytest.fixture
+def own_copy(serving: Path, tmp_path: Path) -> Path:
+    """A copy, because closing a snapshot removes its file."""
+    return Path(shutil.copy(serving, tmp_path / "serving.duckdb"))
