@@ -1,7 +1,7 @@
 """Named places where a test may kill the process or make it fail, to prove that a rerun heals.
 
 ``INGEST_FAILPOINT=name[:n]`` kills the process with SIGKILL when the place is reached for the n-th time;
-``INGEST_FAILPOINT=name[:n]=raise`` raises ``OSError(ENOSPC)`` there instead. Unset, a place costs one comparison.
+``INGEST_FAILPOINT=name[:n]=ENOSPC`` (or another error's name) raises that ``OSError`` there instead. Unset, a place costs one comparison.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ def reach(name: str) -> None:
     _counts[name] = _counts.get(name, 0) + 1
     if _counts[name] != int(nth or 1):
         return
-    if action == "raise":
-        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    if action:
+        code = int(getattr(errno, action))
+        raise OSError(code, os.strerror(code))
     os.kill(os.getpid(), signal.SIGKILL)

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.ingest.helpers import command, ingest, query, settings_for
+from tests.ingest.io_faults import trials
 from tests.ingest.kills import load_trials, places, whole_trial
 from tests.ingest.world import deliver, deliveries
 
@@ -16,9 +17,10 @@ def test_there_are_enough_places() -> None:
 
 
 def test_a_few_kills_and_full_disks_heal(tmp_path: Path) -> None:
-    for action in ("", "=raise"):
-        _, wrong = load_trials(tmp_path / (action or "kill"), 4, 4, action, seed=3)
-        assert wrong == []
+    hits, wrong = load_trials(tmp_path / "kills", 8, 6, seed=3)
+    assert wrong == [] and sum(hits.values()) >= 4
+    report = trials(tmp_path / "faults", 6, 6, seed=3)
+    assert report["wrong"] == [] and report["runs_that_failed"]
 
 
 def test_killing_the_whole_command(tmp_path: Path) -> None:

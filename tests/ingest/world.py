@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Sequence
 from pathlib import Path
 
 from ingest.contracts import load_contracts
@@ -12,17 +13,17 @@ from tests.faults.harness import place
 FEEDS = ("google_ads_campaign", "roundel", "meta_ads", "clickstream", "crm_customers", "target_sales")
 
 
-def deliveries(count: int, seed: int = 1) -> list[tuple[str, str, bytes]]:
+def deliveries(count: int, seed: int = 1, feeds: Sequence[str] = FEEDS) -> list[tuple[str, str, bytes]]:
     """(feed, file name, bytes): windows that overlap, some restated, some twice, some with a bad row."""
     contracts, draw = load_contracts(), random.Random(seed)
     out: list[tuple[str, str, bytes]] = []
     for number in range(count):
-        feed = FEEDS[number % len(FEEDS)]
+        feed = feeds[number % len(feeds)]
         contract = contracts[feed]
         stamp = f"202610{1 + draw.randrange(28):02d}T{draw.randrange(24):02d}{number % 60:02d}{draw.randrange(60):02d}Z"
         name = f"{feed}_part{number:03d}__{stamp}.{contract.format}"
         kind = draw.random()
-        if kind < 0.12 and number >= len(FEEDS):
+        if kind < 0.12 and number >= len(feeds):
             earlier = next((d for d in reversed(out) if d[0] == feed), None)
             if earlier is not None:
                 out.append((feed, name, earlier[2]))
