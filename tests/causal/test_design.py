@@ -57,6 +57,24 @@ def test_budget_limits_the_treated_sales():
         search(world, 10, Limits(counts=(1,), budget=1, cost_per_kpi=cost))
 
 
+def test_neighbours_of_the_treated_are_no_controls(monkeypatch):
+    """With the best design's own neighbour named, the analysis behind the promise is told to leave it out."""
+    from modeling.geolift import design
+
+    left_out = []
+    real = design.evaluate
+    monkeypatch.setattr(
+        design, "evaluate", lambda *a, **k: left_out.append((a[1], k["exclude"])) or real(*a, **k)
+    )
+    search(
+        panel(),
+        10,
+        Limits(counts=(1,), include=("g03",), neighbours=(("g03", "g04"), ("g05", "g03"))),
+        keep=1,
+    )
+    assert left_out == [(("g03",), ["g04", "g05"])]
+
+
 def test_cells_are_disjoint_and_leave_each_other_alone():
     designs = search(panel(), 10, Limits(counts=(2,)), cells=2)
     assert len(designs) == 2 and {d.cell for d in designs} == {1, 2}

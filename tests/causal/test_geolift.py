@@ -229,6 +229,19 @@ def test_treated_blank_in_the_test_is_refused_and_in_the_history_left_out():
         build_panel(frame["date"], frame["geo"], frame["kpi"], must_have=names, test=(start, end))
 
 
+def test_spillover_is_tested_apart_and_never_enters_the_control(tmp_path):
+    """A neighbour that felt the test: left out of the control and tested itself, so the lift stays what it is."""
+    frame, start, end, names = world(seed=8, lift=0.2, noise=0.02)
+    felt = (frame["geo"] == "geo 1") & (frame["date"] >= start)
+    frame.loc[felt, "kpi"] *= 1.10
+    code, lift, out = run(tmp_path, frame, start, end, names, "--exclude", "geo 1")
+    assert code == 0
+    assert lift["spillover"]["geos"] == ["geo 1"] and lift["spillover"]["ci_low"] > 0
+    assert lift["spillover"]["lift_pct"] == pytest.approx(10, abs=4)
+    assert "geo 1" not in set(pd.read_csv(out / "weights.csv")["geo"])
+    assert lift["ci_low"] < 20 < lift["ci_high"]
+
+
 def test_washout_is_reported_apart(tmp_path):
     frame, start, _, names = world(seed=11, lift=0.2)
     middle = "2025-03-08"
