@@ -133,7 +133,10 @@ class Host:
         kind, *words = service["healthcheck"]["test"]
         if kind == "CMD-SHELL":
             words = ["sh", "-c", words[0]]
-        return subprocess.run(self.inside(service, words), capture_output=True, timeout=60).returncode
+        try:
+            return subprocess.run(self.inside(service, words), capture_output=True, timeout=60).returncode
+        except subprocess.TimeoutExpired:
+            return 124  # compose counts silence as unhealthy too
 
     def start(self, name: str, service: dict[str, Any], words: list[str]) -> None:
         with (self.work.parent / f"{name}.log").open("wb") as log:
@@ -156,7 +159,7 @@ class Host:
     def run(self) -> None:
         services = document()["services"]
         lasting = {n: s for n, s in services.items() if n != "airflow-init"}
-        before = {n: self.health(s) for n, s in lasting.items() if n not in REPLACED}
+        before = {n: self.health(services[n]) for n in ("postgres", "redis")}
         self._postgres(services["postgres"])
         self.start("redis", services["redis"], services["redis"]["command"])
         moto = str(Path(sys.executable).with_name("moto_server"))
@@ -173,13 +176,13 @@ class Host:
         self.say(
             service="airflow-init", exit=done.returncode, said=done.stderr[-1500:] if done.returncode else ""
         )
-        for name, service in lasting.items():
-            if name not in self.processes:
-                self.start(name, service, service["command"])
-        for name, service in lasting.items():
-            if name not in ("postgres", "redis", "storage"):
-                took = self.until_healthy(name, service)
-                self.say(service=name, before=before[name], healthy_after=took)
+        rest = {n: s for n, s in lasting.items() if n not in self.processes}
+        before = {n: self.health(s) for n, s in rest.items()}
+        for name, service in rest.items():
+            self.start(name, service, service["command"])
+        for name, service in rest.items():
+            took = self.until_healthy(name, service)
+            self.say(service=name, before=before[name], healthy_after=took)
         self._facts(services)
 
     def _postgres(self, service: dict[str, Any]) -> None:
