@@ -76,6 +76,10 @@ audit: install ## known vulnerabilities of every locked package (asks PyPI)
 bench: install ## speed and accuracy, side by side with peers where they install
 	$(BIN)/python -m benchmarks
 
+warehouse-scale: install ## the warehouse build at 100 M touches and 20 M sales rows (after make demo; 40 GB of disk, an hour)
+	$(BIN)/python benchmarks/dbt_build.py --warehouse .data/warehouse.duckdb --touchpoints 100000000 --pos-rows 20000000 \
+		--folder .data/scale --name dbt_build_100m --runs full,same,day,questions
+
 bayes: ## the optional Bayesian comparison, in an environment of its own
 	@test -x .venv-bayes/bin/python || $(PYTHON) -m venv .venv-bayes
 	@.venv-bayes/bin/python -m pip install --quiet --disable-pip-version-check "uv>=0.5"

@@ -103,7 +103,9 @@
 {#- On run start: note the state of every raw table, once for all models of the run. -#}
 {% macro note_source_states() %}
     {%- if execute and flags.WHICH in ('run', 'build') -%}
-        {%- do adapter.create_schema(source_state_relation()) -%}
+        {%- if not adapter.check_schema_exists(source_state_relation().database, source_state_relation().schema) -%}
+            {%- do adapter.create_schema(source_state_relation()) -%}
+        {%- endif -%}
         {%- do run_query('drop table if exists ' ~ source_state_relation()) -%}
         {%- set states -%}
             create table {{ source_state_relation() }} as
