@@ -57,6 +57,7 @@ def run(kind: str, seed: int) -> Record:
         "chasers": sorted(world.chasers),
         "returns": np.round(posterior.returns(), 5).tolist(),
         "support": posterior.support().tolist(),
+        "contradicted": posterior.contradicted.tolist(),
         "oracle": mmm_worlds.oracle(world).tolist() if world.panel.shape[0] == 1 else None,
         "cpu": time.process_time() - start,
     }
@@ -70,11 +71,12 @@ def score(records: list[Record], kind: str) -> dict[str, float | str | int]:
     rows = []
     for r in mine:
         low, high = np.quantile(r["returns"], [0.05, 0.95], axis=0)
-        known_support = np.array(r["support"]) >= Options().support_threshold
+        known_support = (np.array(r["support"]) >= Options().support_threshold) & ~np.array(r["contradicted"])
+        low = np.where(r["contradicted"], 0.0, low)
         point = point_of(np.array(r["returns"]), known_support)
         known = r["oracle"] if r["oracle"] is not None else np.full(len(low), np.nan)
         for c, truth in enumerate(r["truth"]):
-            flagged = r["support"][c] < Options().support_threshold
+            flagged = not known_support[c]
             rows.append((truth, low[c], point[c], high[c], flagged, c in r["chasers"], known[c]))
     truth, low, point, high, flag, chaser, known = np.array(rows, dtype=float).T
     real, plain = truth > 0, chaser == 0

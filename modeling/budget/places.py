@@ -131,7 +131,7 @@ def pacing(posterior: Posterior, spend: dict[str, float], horizon: int) -> pd.Da
                 method="SLSQP",
                 options={"maxiter": 60, "ftol": 1e-10},
             )
-            if result.success and _loss(result.x, forms, even) < _loss(np.ones(horizon), forms, even):
+            if result.success and _loss(result.x, forms, even) < -1.001:  # the even pace scores -1
                 plan = np.clip(result.x, 0.0, 3.0) * even
         plan = to_cents(plan * (even * horizon / max(float(plan.sum()), 1e-300)), round(even * horizon, 2))
         rows += [

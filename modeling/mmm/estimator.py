@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 
 import numpy as np
+from numpy.typing import NDArray
 
 from modeling.mmm import baseline, sampler
 from modeling.mmm.baseline import Deviations, ErrorModel, Frame, Moments
@@ -12,6 +14,7 @@ from modeling.mmm.demand import demand_controls, demand_term
 from modeling.mmm.dictionary import ChannelDictionary, build_dictionary
 from modeling.mmm.panel import Panel
 from modeling.mmm.sampler import Block, Draws, Prior
+from modeling.mmm.signs import NEGATIVE_T, free_t_values
 from modeling.mmm.threads import one_thread
 from modeling.mmm.transforms import Array, candidate_grid
 
@@ -59,6 +62,13 @@ class Posterior:
     models: list[ErrorModel]
     demand_of: tuple[int, ...] = ()
     blind: Draws | None = None
+
+    @cached_property
+    def contradicted(self) -> NDArray[np.bool_]:
+        """(C,) whether the data, asked without the sign constraint, put a modelled channel below zero."""
+        if self.options.prior.sign != "positive":
+            return np.zeros(len(self.channels), dtype=bool)
+        return free_t_values(self.panel)[list(self.channels)] < NEGATIVE_T
 
     @property
     def n_channels(self) -> int:

@@ -88,8 +88,10 @@ def point_of(values: Array, supported: Array) -> Array:
 
 
 def supported(posterior: Posterior) -> Array:
-    """(C,) whether each modelled channel does anything with the probability that the options ask for."""
-    return np.asarray(posterior.support() >= posterior.options.support_threshold)
+    """(C,) whether each modelled channel does anything with the probability that the options ask for, and the data do
+    not contradict a positive effect."""
+    enough = posterior.support() >= posterior.options.support_threshold
+    return np.asarray(enough & ~posterior.contradicted)
 
 
 def point_return(posterior: Posterior) -> Array:
@@ -115,6 +117,7 @@ def channel_table(posterior: Posterior, notes: dict[str, str] | None = None) -> 
     low, _, high = quantiles(returns)
     m_low, _, m_high = quantiles(marginal)
     support, is_supported = posterior.support(), supported(posterior)
+    low, m_low = np.where(posterior.contradicted, 0.0, low), np.where(posterior.contradicted, 0.0, m_low)
     mid, m_mid = point_of(returns, is_supported), point_of(marginal, is_supported)
     spend = panel.total_spend()
     rows = []
@@ -136,7 +139,9 @@ def channel_table(posterior: Posterior, notes: dict[str, str] | None = None) -> 
             continue
         i = position[c]
         reason = (
-            ""
+            "the data point below zero: without the sign constraint the effect is negative"
+            if posterior.contradicted[i]
+            else ""
             if is_supported[i]
             else f"no effect distinguishable from zero (probability of any effect {support[i]:.2f})"
         )
