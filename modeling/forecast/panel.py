@@ -238,7 +238,7 @@ def _numbers(column: pd.Series[float], name: str, frame: pd.DataFrame) -> pd.Ser
     )
     if len(bad):
         raise InputError(
-            f"--history: line {bad[0] + 2}: {name} is {column.iloc[bad[0]]!r}, which is not a number"
+            f"--history: line {bad[0] + 2}: {name} is {str(column.iloc[bad[0]])!r}, which is not a number"
         )
     return numbers.astype(float)
 
