@@ -316,7 +316,13 @@ def caught(name: str, seed: int) -> bool:
         "retailer sales halve": ("sales",),
         "stores missing": ("sales",),
     }
-    return any(f.rule in rules and f.entity == entity for f in world.findings(*looks.get(name, ("media",))))
+    tables = looks.get(name, ("media",))
+    # Entities are judged apart from each other, so the others need no looking at here; clean worlds look at all.
+    for table, key in (("media", "channel_id"), ("sales", "retailer_id"), ("unmapped", "entity")):
+        if table in tables:
+            frame = getattr(world, table)
+            setattr(world, table, frame[frame[key] == entity])
+    return any(f.rule in rules and f.entity == entity for f in world.findings(*tables))
 
 
 def false_alarms(seed: int) -> int:
