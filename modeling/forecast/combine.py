@@ -109,6 +109,13 @@ def _others(back: Backtest, left_out: int | None) -> list[int]:
     return [o for o in range(len(back.cutoffs)) if o != left_out] or [0]
 
 
+def _apart(back: Backtest, origins: list[int]) -> float:
+    """How many origins' worth of evidence there is: horizons that overlap tell the same story."""
+    cutoffs = np.array([back.cutoffs[o] for o in origins])
+    horizon = back.actual.shape[2]
+    return float(1.0 + np.minimum(np.diff(cutoffs) / horizon, 1.0).sum())
+
+
 def _pool(
     back: Backtest, loss: Array, value: Array, recency: Array, left_out: int | None, seed: int
 ) -> _Pool:
@@ -129,10 +136,12 @@ def _pool(
         flat = speaks / max(speaks.sum(), 1)
         return _Pool(flat, flat, fallback=True)
     best = relative[usable].min()
-    prior = np.where(usable, np.exp(-8.0 * np.log(np.maximum(relative, 1e-12) / max(best, 1e-12))), 0.0)
+    apart = _apart(back, origins)
+    power = 12.0 * apart / (apart + 2.0)
+    prior = np.where(usable, np.exp(-power * np.log(np.maximum(relative, 1e-12) / max(best, 1e-12))), 0.0)
     prior /= prior.sum()
     fitted = _gradient(back, value, recency, origins, prior, seed)
-    strength = len(origins) * min(len(value), 40) / 40.0
+    strength = apart * min(len(value), 40) / 40.0
     return _Pool((strength * fitted + prior) / (strength + 1.0), prior, fallback=False)
 
 
@@ -150,7 +159,8 @@ def _tilted(
         typical = np.maximum(_mean(own, 0)[None], 1e-12)
         log_own = np.log(np.maximum(own, 1e-3 * typical) / typical)
         shared = _mean(log_own, 1)[:, None]
-        shrink = len(origins) / (len(origins) + 3.0)
+        apart = _apart(back, origins)
+        shrink = apart / (apart + 3.0)
         moved = np.nan_to_num(-tilt * shrink * (log_own - shared))
         weights = base[None, :] * np.exp(np.clip(moved.T, -4.0, 4.0))
     weights = np.where(np.isfinite(back.final).all(axis=2).T, weights, 0.0)
