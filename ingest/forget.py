@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import csv
 import gzip
+import hashlib
 import io
 import os
 import shutil
@@ -17,18 +18,16 @@ from pathlib import Path
 
 import duckdb
 
+from ingest import erasure
 from ingest.contracts import Contract
 from ingest.header import resolve
-from ingest.landing import Item, fingerprint
 from ingest.outcomes import NOOP, Settled
 from ingest.pii import Hasher
+from ingest.rows import runner
 from ingest.run import is_new, landing_zone, opened
-from ingest.schema import quoted
-from ingest.warehouse import LedgerRow, WarehouseError
-from ingest.warehouse_duckdb import DuckDBWarehouse
+from ingest.warehouse import LedgerRow, Warehouse, WarehouseError
 from settings import Settings
 
-HASH_COLUMNS = ("person_key", "customer_key", "email_hash", "phone_hash")
 KINDS = ("id", "email", "phone")
 
 
@@ -61,58 +60,6 @@ def read_subjects(path: Path) -> list[str]:
 def _hashes(hasher: Hasher, subjects: Iterable[str]) -> set[str]:
     found = {hasher(kind, subject) for subject in subjects for kind in KINDS}
     return {digest for digest in found if digest}
-
-
-def _tables(connection: duckdb.DuckDBPyConnection) -> list[tuple[str, str, list[str]]]:
-    """Base tables that carry a hash column: schema, table, columns."""
-    rows = connection.execute(
-        "select c.table_schema, c.table_name, c.column_name from information_schema.columns as c "
-        "join information_schema.tables as t using (table_catalog, table_schema, table_name) "
-        "where t.table_type = 'BASE TABLE' and c.table_catalog = current_database() order by all"
-    ).fetchall()
-    found: dict[tuple[str, str], list[str]] = {}
-    for schema, table, column in rows:
-        if column in HASH_COLUMNS:
-            found.setdefault((schema, table), []).append(column)
-    return [(schema, table, columns) for (schema, table), columns in found.items()]
-
-
-def _widen(connection: duckdb.DuckDBPyConnection, hashes: set[str]) -> set[str]:
-    """All hashes of the people behind ``hashes``: a person known by e-mail is also known by id and telephone."""
-    wide = set(hashes)
-    for _ in range(3):
-        before = len(wide)
-        for schema, table, columns in _tables(connection):
-            if schema not in ("raw", "raw_history") or len(columns) < 2:
-                continue
-            hit = " or ".join(f"{quoted(c)} in (select unnest($1))" for c in columns)
-            shown = ", ".join(map(quoted, columns))
-            sql = f"select distinct {shown} from {schema}.{quoted(table)} where {hit}"
-            for row in connection.execute(sql, [sorted(wide)]).fetchall():
-                wide.update(value for value in row if value)
-        if len(wide) == before:
-            break
-    return wide
-
-
-def _delete(connection: duckdb.DuckDBPyConnection, hashes: set[str]) -> int:
-    removed = 0
-    for schema, table, columns in _tables(connection):
-        if schema == "intake":
-            continue
-        hit = " or ".join(f"{quoted(c)} in (select unnest($1))" for c in columns)
-        name = f"{schema}.{quoted(table)}"
-        listed = {c for (c,) in connection.execute(f"select column_name from (describe {name})").fetchall()}
-        if "_file_id" in listed:
-            connection.execute(
-                "update intake.ledger as l set rows_loaded = l.rows_loaded - g.n, rows_declared = l.rows_declared + g.n "
-                f"from (select brand_id, _file_id, count(*) as n from {name} where {hit} group by all) as g "
-                "where l.sha256 = g._file_id and l.brand_id = g.brand_id and l.outcome <> 'NOOP' and l.rows_loaded >= g.n",
-                [sorted(hashes)],
-            )
-        row = connection.execute(f"delete from {name} where {hit}", [sorted(hashes)]).fetchone()
-        removed += int(row[0]) if row else 0
-    return removed
 
 
 def _clean_rows(
@@ -152,11 +99,10 @@ def _clean_rows(
     return "".join(kept), dropped
 
 
-def _clean_file(
-    item: Item, contract: Contract, contracts: Mapping[str, Contract], hasher: Hasher, hashes: set[str]
+def _clean_bytes(
+    raw: bytes, contract: Contract, contracts: Mapping[str, Contract], hasher: Hasher, hashes: set[str]
 ) -> tuple[bytes | None, int]:
     """New bytes of a landing file (None = remove it whole) and how many rows of subjects it held."""
-    raw = Path(item.path).read_bytes()
     zipped = raw[:2] == b"\x1f\x8b"
     try:
         data = gzip.decompress(raw) if zipped else raw
@@ -173,36 +119,19 @@ def _clean_file(
 def forget(settings: Settings, contracts: Mapping[str, Contract], subjects: list[str]) -> Erased:
     """Remove the subjects everywhere, and remember their hashes so that they stay away.
 
-    Raises:
-        WarehouseError: the target or the landing zone is one that this command cannot rewrite.
+    On Redshift the account needs the right to delete from every schema that has personal keys; there the published
+    marts are tables of the same database and are cleaned with the others.
     """
-    if settings.warehouse_target != "duckdb" or settings.landing_uri.startswith("s3://"):
-        raise WarehouseError(
-            "forget rewrites a local landing zone and a DuckDB warehouse; see docs/ingest.md for S3 and Redshift"
-        )
     hasher, report = Hasher(settings.pii_hash_key()), Erased(subjects=len(subjects))
     hashes = _hashes(hasher, subjects)
     if not hashes:
         return report
     with opened(settings, contracts) as warehouse:
-        if not isinstance(warehouse, DuckDBWarehouse):
-            raise WarehouseError("forget needs the DuckDB warehouse")
-        connection = warehouse.connection
-        hashes = _widen(connection, hashes)
-        known = {h for (h,) in connection.execute("select subject_hash from intake.suppression").fetchall()}
-        fresh = sorted(hashes - known)
-        brands = {b for (b,) in connection.execute("select distinct brand_id from intake.ledger").fetchall()}
-        connection.begin()  # first of all they may not come back; the rest can be repeated
-        for brand in sorted(brands | {settings.brand_id}):
-            connection.execute(
-                "insert into intake.suppression select ?, unnest(?), 'subject', 'forget'", [brand, fresh]
-            )
-        connection.commit()
+        hashes = warehouse.transact(lambda ask: erasure.widened(ask, hashes))
+        # first of all they may not come back; the rest can be repeated
+        warehouse.transact(lambda ask: erasure.suppress(ask, hashes, settings.brand_id))
         _landing(settings, contracts, warehouse, hasher, hashes, report)
-        connection.begin()
-        report.warehouse_rows = _delete(connection, hashes)
-        connection.commit()
-        connection.execute("checkpoint")
+        report.warehouse_rows = warehouse.transact(lambda ask: erasure.erase(ask, hashes))
     report.serving_rows = _serving(settings.serving_path, hashes)
     return report
 
@@ -210,39 +139,29 @@ def forget(settings: Settings, contracts: Mapping[str, Contract], subjects: list
 def _landing(
     settings: Settings,
     contracts: Mapping[str, Contract],
-    warehouse: DuckDBWarehouse,
+    warehouse: Warehouse,
     hasher: Hasher,
     hashes: set[str],
     report: Erased,
 ) -> None:
-    import hashlib
-
-    memory = warehouse.remember()
-    for item in list(landing_zone(settings, contracts).items()):
+    memory, landing = warehouse.remember(), landing_zone(settings, contracts)
+    for item in list(landing.items()):
         contract = contracts.get(item.feed)
-        if contract is None or not contract.has_pii or os.path.islink(item.path):
+        raw = landing.read(item) if contract is not None and contract.has_pii else None
+        if raw is None or contract is None:
             continue
-        unread = is_new(item, memory, contracts)
-        clean, dropped = _clean_file(item, contract, contracts, hasher, hashes)
+        clean, dropped = _clean_bytes(raw, contract, contracts, hasher, hashes)
         if not dropped:
             continue
+        unread = is_new(item, memory, contracts)
+        now = landing.rewrite(item, clean)
         report.landing_files += 1
         if clean is None:
-            Path(item.path).unlink(missing_ok=True)
             continue
         report.landing_rows += dropped
-        info = os.stat(item.path)
-        fresh = Path(item.path + ".tmp")
-        fresh.write_bytes(clean)
-        os.utime(fresh, ns=(info.st_atime_ns, info.st_mtime_ns))
-        os.replace(fresh, item.path)
-        if unread:
-            continue
-        from dataclasses import replace
-
-        now = replace(item, fingerprint=fingerprint(os.stat(item.path)), size=len(clean))
-        row = LedgerRow(now, hashlib.sha256(clean).hexdigest(), NOOP, "rewritten_by_forget", "forget")
-        warehouse.record(row)
+        if not unread:
+            digest = hashlib.sha256(clean).hexdigest()
+            warehouse.record(LedgerRow(now, digest, NOOP, "rewritten_by_forget", "forget"))
 
 
 def _serving(path: Path, hashes: set[str]) -> int:
@@ -253,13 +172,9 @@ def _serving(path: Path, hashes: set[str]) -> int:
     shutil.copy2(path, fresh)
     connection = duckdb.connect(str(fresh))
     try:
-        removed = 0
-        for schema, table, columns in _tables(connection):
-            hit = " or ".join(f"{quoted(c)} in (select unnest($1))" for c in columns)
-            row = connection.execute(
-                f"delete from {schema}.{quoted(table)} where {hit}", [sorted(hashes)]
-            ).fetchone()
-            removed += int(row[0]) if row else 0
+        run = runner(connection)
+        erasure.meant(lambda sql, parameters=(): run(sql, parameters).fetchall(), hashes)
+        removed = erasure.deleted(lambda sql, parameters=(): run(sql, parameters).fetchall())
         connection.execute("checkpoint")
     finally:
         connection.close()

@@ -130,6 +130,29 @@ class S3Landing:
         """The version id of the object's newest version; empty where the bucket keeps no versions."""
         return str(patiently(lambda: self.s3.head_object(Bucket=self.bucket, Key=key)).get("VersionId", ""))
 
+    def read(self, item: Item) -> bytes:
+        """All bytes of a delivery."""
+        with fetch(item, Path(tempfile.gettempdir()), in_memory=True) as stream:
+            return stream.read()
+
+    def rewrite(self, item: Item, data: bytes | None) -> Item:
+        """Put other bytes in an object's place (None: remove it), and delete every older version of it."""
+        key = item.path.removeprefix("s3://").partition("/")[2]
+        newest = ""
+        if data is not None:
+            done = patiently(lambda: self.s3.put_object(Bucket=self.bucket, Key=key, Body=data))
+            newest = done.get("VersionId", "")
+        pages = self.s3.get_paginator("list_object_versions").paginate(Bucket=self.bucket, Prefix=key)
+        for page in patiently(lambda: list(pages)):
+            for entry in [*page.get("Versions", []), *page.get("DeleteMarkers", [])]:
+                if entry["Key"] == key and entry["VersionId"] not in (
+                    newest,
+                    "null" if data is not None and not newest else "",
+                ):
+                    old = {"Bucket": self.bucket, "Key": key, "VersionId": entry["VersionId"]}
+                    patiently(lambda old=old: self.s3.delete_object(**old))  # type: ignore[misc]
+        return (self.one(key) if data is not None else None) or item
+
     def _item(
         self, key: str, entry: dict[str, Any], modified: float, version: str, has_manifest: bool
     ) -> Item | None:

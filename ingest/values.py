@@ -45,9 +45,10 @@ def kind_of(field: Field, contract: Contract) -> str:
 
 
 def scale_fits(field: Field, x: str) -> str:
-    """Condition under which the engine's cast of a decimal neither rounds nor skips marks."""
+    """Condition under which the engine's cast of a decimal neither rounds nor skips marks ('1_0', '0E0.')."""
     point = f"strpos({x}, '.')"
-    return f"({point} = 0 or length({x}) - {point} <= {field.scale}) and not contains({x}, '_')"
+    odd = " or ".join(f"contains({x}, '{mark}')" for mark in "_eE")
+    return f"({point} = 0 or length({x}) - {point} <= {field.scale}) and not ({odd})"
 
 
 def masked(x: str) -> str:

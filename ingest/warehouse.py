@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from decimal import Decimal
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 from ingest.contracts import Contract
+from ingest.erasure import Ask
 from ingest.landing import Item
 from ingest.outcomes import FLAGGED, LOAD, QR, REPLACE, WARN
 from ingest.parsed import Parsed
+
+T = TypeVar("T")
 
 
 class WarehouseError(RuntimeError):
@@ -94,6 +97,9 @@ class Warehouse(Protocol):
 
     def query(self, sql: str, parameters: Sequence[object] = ()) -> list[dict[str, Any]]:
         """Rows of a read-only question, for the commands."""
+
+    def transact(self, action: Callable[[Ask], T]) -> T:
+        """Do several statements in one transaction."""
 
     def close(self) -> None:
         """Let go of the warehouse."""

@@ -3,97 +3,28 @@
 from __future__ import annotations
 
 import contextlib
-import os
-import re
-import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Any, TypeVar
 
 import duckdb
 
 from ingest.checks import DECLARED
 from ingest.contracts import Contract
+from ingest.duckdb_file import LOADED, Index, connect
+from ingest.erasure import Ask
 from ingest.failpoints import reach
 from ingest.landing import Item
-from ingest.outcomes import ABORT, LOAD, NOOP, QR, REPLACE, WAIT, WARN
+from ingest.outcomes import NOOP
 from ingest.parsed import Parsed
-from ingest.rows import Run, runner
+from ingest.rows import runner
 from ingest.schema import FEED, HISTORY_COLUMNS, INTAKE, LEDGER, PARTITION_VERSION, quoted, statements
 from ingest.values import literal
-from ingest.warehouse import LedgerRow, Memory, WarehouseError, ledger_row, outcome
+from ingest.warehouse import LedgerRow, Memory, ledger_row, outcome
 
-LOCK_WAIT_SECONDS = float(os.environ.get("INGEST_LOCK_SECONDS", 180))
-LOADED_WORDS = (LOAD, QR, REPLACE, WARN)
-LOADED = f"('{LOAD}', '{QR}', '{REPLACE}', '{WARN}')"
-
-
-def connect(
-    path: Path, *, read_only: bool = False, wait: float = LOCK_WAIT_SECONDS
-) -> duckdb.DuckDBPyConnection:
-    """Open the warehouse file, waiting a bounded time for another process to let go of it.
-
-    Raises:
-        WarehouseError: naming the process that holds the lock, or that the file is damaged.
-    """
-    deadline = time.monotonic() + wait
-    pause = 0.05
-    while True:
-        try:
-            return duckdb.connect(str(path), read_only=read_only)
-        except duckdb.Error as error:
-            text = str(error)
-            if "lock" not in text.lower() or not isinstance(error, duckdb.IOException):
-                raise WarehouseError(f"warehouse {path}: {text.splitlines()[0]}") from None
-            if time.monotonic() > deadline:
-                holder = re.search(r"PID (\d+)", text)
-                who = f"process {holder[1]}" if holder else "another process"
-                raise WarehouseError(f"warehouse {path} is locked by {who} (waited {wait:.0f} s)") from None
-        time.sleep(pause)
-        pause = min(pause * 1.5, 0.5)
-
-
-class _Index:
-    """What the ledger and the partition versions say, held while this process is the only writer."""
-
-    def __init__(self, run: Run) -> None:
-        self.content: dict[tuple[str, str, str], str] = {}  # brand, feed, sha -> place of the loaded file
-        self.places: dict[str, list[tuple[str, str]]] = {}  # place -> (sha, delivered_at) of loaded files
-        self.unsettled: set[str] = set()
-        self.lines: set[str] = set()
-        self.versions: dict[tuple[str, str], dict[str, list[tuple[str, str]]]] = {}
-        for line, brand, feed, sha, place, delivered, word, rows in run(
-            "select ledger_id, brand_id, feed, sha256, source_key, delivered_at::varchar, outcome, rows_file from intake.ledger"
-        ).fetchall():
-            self.add_line(line, brand, feed, sha, place, delivered, word, rows)
-        for brand, feed, key, sha, delivered in run(
-            "select brand_id, feed, partition_key, file_id, delivered_at::varchar from intake.partition_version"
-        ).fetchall():
-            self.add_version(brand, feed, key, sha, delivered)
-
-    def add_line(
-        self,
-        line: str,
-        brand: str,
-        feed: str,
-        sha: str | None,
-        place: str,
-        delivered: str,
-        word: str,
-        rows: int,
-    ) -> None:
-        self.lines.add(line)
-        if word in (WAIT, ABORT):
-            self.unsettled.add(place)
-        if word in LOADED_WORDS and sha is not None:
-            self.places.setdefault(place, []).append((sha, delivered))
-            if rows > 0:
-                self.content.setdefault((brand, feed, sha), place)
-
-    def add_version(self, brand: str, feed: str, key: str, sha: str, delivered: str) -> None:
-        self.versions.setdefault((brand, feed), {}).setdefault(key, []).append((delivered, sha))
+T = TypeVar("T")
 
 
 class DuckDBWarehouse:
@@ -106,7 +37,7 @@ class DuckDBWarehouse:
             path.parent.mkdir(parents=True, exist_ok=True)
         self.connection = connect(path, read_only=read_only)
         self._run = runner(self.connection)
-        self._index: _Index | None = None
+        self._index: Index | None = None
         self._ledger: list[list[object]] = []  # lines of the open transaction, not written yet
         self._versions: list[tuple[object, ...]] = []
         if not read_only:  # many small commits: write them to the log, and check-point once at the end
@@ -222,10 +153,10 @@ class DuckDBWarehouse:
             raise
 
     @property
-    def index(self) -> _Index:
+    def index(self) -> Index:
         """Read once per opening; dropped whenever a transaction is undone."""
         if self._index is None:
-            self._index = _Index(self._run)
+            self._index = Index(self._run)
         return self._index
 
     def _write_ledger(self, row: LedgerRow) -> None:
@@ -457,6 +388,11 @@ class DuckDBWarehouse:
                 "insert into intake.warning values (?, ?, ?, ?, ?, ?, ?)",
                 [row.item.brand, row.item.feed, row.sha256, row.item.shown_name, code, detail, count],
             )
+
+    def transact(self, action: Callable[[Ask], T]) -> T:
+        """Do several statements in one transaction."""
+        with self._transaction():
+            return action(lambda sql, parameters=(): self._run(sql, parameters).fetchall())
 
     def release(self, source_key: str, sha256: str, feed: str, brand: str) -> None:
         """Mark the refused rows of every delivery under one place as released by a repaired file."""

@@ -18,6 +18,7 @@ import pyarrow.parquet as pq
 
 from ingest.checks import DECLARED
 from ingest.contracts import Contract
+from ingest.erasure import Ask
 from ingest.landing import Item
 from ingest.outcomes import LOAD, NOOP, QR, REPLACE, WARN
 from ingest.parsed import Parsed
@@ -98,6 +99,12 @@ class RedshiftWarehouse:
             return [dict(zip(names, row, strict=True)) for row in rows]
 
         return self._transaction(ask)
+
+    def transact(self, action: Callable[[Ask], T]) -> T:
+        """Do several statements in one transaction."""
+        return self._transaction(
+            lambda cursor: action(lambda sql, parameters=(): self._rows(cursor, sql, parameters))
+        )
 
     # ---- the interface ----------------------------------------------------------------------------------
     def init(self) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -12,8 +13,10 @@ from botocore.exceptions import ClientError, EndpointConnectionError
 
 from ingest import landing_s3
 from ingest.contracts import load_contracts
+from ingest.forget import forget
 from ingest.landing import Router
 from ingest.outcomes import Failed
+from ingest.pii import Hasher
 from tests.faults.catalogue import good
 from tests.ingest.helpers import ingest, ledger, query, settings_for
 
@@ -120,3 +123,32 @@ def test_other_errors_fail_at_once(code: str, status: int, word: str) -> None:
     with pytest.raises(Failed, match=word):
         landing_s3.patiently(action, lambda _: None)
     assert len(calls) == 1
+
+
+def test_forgotten_people_leave_a_versioned_bucket_and_stay_away(bucket: Any, tmp_path: Path) -> None:
+    settings, contract = settings_for(tmp_path, "s3://land/in"), CONTRACTS["crm_customers"]
+    bucket.put_bucket_versioning(Bucket="land", VersioningConfiguration={"Status": "Enabled"})
+    keys = [f"in/crm_customers/{name}__20261001T000000Z.csv{end}" for name, end in (("a", ""), ("b", ".gz"))]
+    bodies = [
+        good(contract),
+        gzip.compress(good(contract) + b"per99,x@example.org,,A,B,10001,2026-09-06,2,walmart\n"),
+    ]
+    for key, body in zip(keys, bodies, strict=True):
+        bucket.put_object(Bucket="land", Key=key, Body=body)
+    ingest(settings)
+    erased = forget(settings, CONTRACTS, ["PERSON3@example.org", "per5"])
+    assert (erased.landing_files, erased.landing_rows, erased.warehouse_rows) == (2, 4, 4)
+    for entry in bucket.list_object_versions(Bucket="land")["Versions"]:
+        body = bucket.get_object(Bucket="land", Key=entry["Key"], VersionId=entry["VersionId"])["Body"].read()
+        text = gzip.decompress(body) if entry["Key"].endswith(".gz") else body
+        assert b"person3@" not in text and b"per5," not in text and b"person4@" in text
+    assert len(bucket.list_object_versions(Bucket="land")["Versions"]) == 2
+    assert ingest(settings) == []
+    bucket.put_object(Bucket="land", Key="in/crm_customers/again__20261101T000000Z.csv", Body=bodies[0])
+    ingest(settings)
+    hashes = {Hasher(settings.pii_hash_key())("email", f"person{i}@example.org") for i in (3, 5)}
+    found = query(
+        settings,
+        "select email_hash from raw.crm_customers union all select email_hash from raw_history.crm_customers",
+    )
+    assert len(found) > 38 and not hashes & {value for (value,) in found}
