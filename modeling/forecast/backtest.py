@@ -54,7 +54,7 @@ def origins(length: int, horizon: int, freq: str, wanted: int | None = None) -> 
     last = length - horizon
     year = YEAR[freq]
     floor = next(
-        f for f in (int(1.6 * year), int(1.25 * year), int(0.6 * year), 0) if last - f >= 3 or f == 0
+        f for f in (int(1.6 * year), int(1.25 * year), int(0.6 * year), 0) if last - f >= horizon or f == 0
     )
     floor = max(floor, min(max(2 * SEASON["D"], length // 2), last)) if floor == 0 else floor
     step = max(1, min(horizon, (last - floor) // max(wanted - 1, 1)))

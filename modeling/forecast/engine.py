@@ -71,7 +71,13 @@ class Forecast:
                 continue
             valid = back.valid & ok[:, :, None]
             own = calibrate(
-                np.nan_to_num(past), back.actual, valid, self.calibration.level, panel.freq, fixed=fixed
+                np.nan_to_num(past),
+                back.actual,
+                valid,
+                self.calibration.level,
+                panel.freq,
+                fixed=fixed,
+                cutoffs=back.cutoffs,
             )
             rows.append(self._scores(name, np.where(ok[:, :, None], past, np.nan), fitted=own))
         table = pd.concat(rows, ignore_index=True)
@@ -168,7 +174,13 @@ def forecast_panel(
     choice = choose(back, level, seed)
     closed_share = float(panel.closed[:, -panel.horizon - 56 :].mean())
     calibration = calibrate(
-        choice.out_of_origin, back.actual, back.valid, level, panel.freq, closed_share=closed_share
+        choice.out_of_origin,
+        back.actual,
+        back.valid,
+        level,
+        panel.freq,
+        closed_share=closed_share,
+        cutoffs=back.cutoffs,
     )
     shut = panel.closed[:, panel.length :]
     final = np.where(shut, 0.0, choice.final)

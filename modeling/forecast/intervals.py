@@ -10,6 +10,7 @@ weights by age, Barber et al. 2023).
 from __future__ import annotations
 
 import itertools
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -73,6 +74,7 @@ def calibrate(
     *,
     closed_share: float = 0.0,
     fixed: tuple[float, float] | None = None,
+    cutoffs: Sequence[int] | None = None,
 ) -> Calibration:
     """Learn interval sizes from past forecasts.
 
@@ -84,37 +86,48 @@ def calibrate(
         closed_share: share of days that are zero by rule; the target lies half-way between covering 80 % with
             and without them.
         fixed: growth and shrinkage, where they are given.
+        cutoffs: (O,) periods known at each origin; leaving out one leaves out those whose horizons overlap its own
+            by more than half.
     """
     group = horizon_groups(forecast.shape[2], freq)
+    rest = _rest(valid, cutoffs, forecast.shape[2])
     target = (TARGET - closed_share / 2) / (1 - closed_share / 2)
     error = np.where(valid, np.nan_to_num(actual) - forecast, 0.0)
     options = [fixed] if fixed else list(itertools.product(GROWTH, SHRINK))
     best: tuple[float, float, float] | None = None
     for growth, shrink in options:
         unit = _unit(forecast, level, growth)
-        score = _left_out_scores(error, valid, unit, shrink)
+        score = _left_out_scores(error, rest, unit, shrink)
         cost = _pinball(score, valid, group, error, unit)
         if best is None or cost < best[0] * 0.999:
             best = (cost, growth, shrink)
     assert best is not None  # noqa: S101
     _, growth, shrink = best
     unit = _unit(forecast, level, growth)
-    score = _left_out_scores(error, valid, unit, shrink)
+    score = _left_out_scores(error, rest, unit, shrink)
     scores = _group_quantiles(score, valid, group)
-    apart = np.stack([_group_quantiles(score, _without(valid, o), group)[group] for o in range(len(score))])
+    apart = np.stack([_group_quantiles(score, use, group)[group] for use in rest])
     low, high = apart[:, None, :, 0], apart[:, None, :, 2]
-    room = -forecast / np.maximum(_left_out_unit(error, valid, unit, shrink), 1e-12)
+    room = -forecast / np.maximum(_left_out_unit(error, rest, unit, shrink), 1e-12)
     factor, coverage = _scale(score, valid, low, high, room, target)
-    size = _sizes(error, valid, unit, shrink, None)
+    size = _sizes(error, valid, unit, shrink)
     scaled = scores.copy()
     scaled[:, [0, 2]] *= factor
     return Calibration(size, growth, scaled, group, coverage, level)
 
 
-def _without(valid: Mask, left_out: int) -> Mask:
-    rest = valid.copy()
-    rest[left_out] = False
-    return rest if rest.any() else valid
+def _rest(valid: Mask, cutoffs: Sequence[int] | None, horizon: int) -> list[Mask]:
+    """Per origin, ``valid`` without it and without those too near to it; a single origin stays for itself."""
+    at = np.arange(len(valid)) * horizon if cutoffs is None else np.asarray(cutoffs)
+    out = []
+    for o in range(len(valid)):
+        rest = valid.copy()
+        rest[np.abs(at - at[o]) < horizon / 2] = False
+        if not rest.any():
+            rest = valid.copy()
+            rest[o] = False
+        out.append(rest if rest.any() else valid)
+    return out
 
 
 def _unit(forecast: Array, level: Array, growth: float) -> Array:
@@ -122,9 +135,8 @@ def _unit(forecast: Array, level: Array, growth: float) -> Array:
     return np.asarray(np.maximum(forecast, floor) ** growth * level[:, None] ** (1.0 - growth))
 
 
-def _sizes(error: Array, valid: Mask, unit: Array, shrink: float, left_out: int | None) -> Array:
+def _sizes(error: Array, use: Mask, unit: Array, shrink: float) -> Array:
     """(S,) typical normalised error, drawn towards the pool's as if ``shrink`` origins of the pool were added."""
-    use = valid if left_out is None else _without(valid, left_out)
     weight = np.where(use, _recency(len(use)), 0.0)
     score = weight * np.abs(error) / np.maximum(unit, 1e-12)
     n = weight.sum(axis=(0, 2))
@@ -133,10 +145,6 @@ def _sizes(error: Array, valid: Mask, unit: Array, shrink: float, left_out: int 
     origins = use.any(axis=2).sum(axis=0)
     size = (origins * own + shrink * pool) / (origins + shrink)
     return np.asarray(np.maximum(size, 1e-6 * max(pool, 1e-6)))
-
-
-def _left_out_unit(error: Array, valid: Mask, unit: Array, shrink: float) -> Array:
-    return np.stack([unit[o] * _sizes(error, valid, unit, shrink, o)[:, None] for o in range(len(error))])
 
 
 def _recency(origins: int) -> Array:
@@ -151,8 +159,12 @@ def _weighted_quantiles(values: Array, weights: Array) -> Array:
     return np.asarray(np.interp(LEVELS, total / weights.sum(), values[order]))
 
 
-def _left_out_scores(error: Array, valid: Mask, unit: Array, shrink: float) -> Array:
-    return error / np.maximum(_left_out_unit(error, valid, unit, shrink), 1e-12)
+def _left_out_scores(error: Array, rest: list[Mask], unit: Array, shrink: float) -> Array:
+    return error / np.maximum(_left_out_unit(error, rest, unit, shrink), 1e-12)
+
+
+def _left_out_unit(error: Array, rest: list[Mask], unit: Array, shrink: float) -> Array:
+    return np.stack([unit[o] * _sizes(error, use, unit, shrink)[:, None] for o, use in enumerate(rest)])
 
 
 def _group_quantiles(score: Array, valid: Mask, group: npt.NDArray[np.int64]) -> Array:

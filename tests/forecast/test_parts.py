@@ -14,11 +14,11 @@ from modeling.forecast.candidates.regression import harmonic_ar
 from modeling.forecast.candidates.smoothing import smooth
 from modeling.forecast.candidates.yardsticks import four_week_mean, seasonal_naive
 from modeling.forecast.censor import unconstrained
-from modeling.forecast.combine import choose
+from modeling.forecast.combine import _apart, choose
 from modeling.forecast.engine import forecast_panel
 from modeling.forecast.hierarchy import build_tree, coherent_quantiles, reconcile_means, shrunk_covariance
 from modeling.forecast.intermittent import factors
-from modeling.forecast.intervals import calibrate
+from modeling.forecast.intervals import _rest, calibrate
 from modeling.forecast.linear import yule_walker
 from modeling.forecast.panel import Panel, closed_days, read_panel
 from modeling.forecast.prepare import View
@@ -286,3 +286,35 @@ def test_odd_series_still_get_finite_ordered_forecasts() -> None:
     table = result.table()[["p10", "p50", "p90", "mean"]].to_numpy()
     assert np.isfinite(table).all() and (np.diff(table[:, :3], axis=1) >= 0).all() and (table >= 0).all()
     assert not result.back.failures
+
+
+def test_overlapping_origins_are_less_evidence_and_are_left_out_together() -> None:
+    forecast = np.zeros((1, 4, 2, 8))
+    apart, close = (
+        Backtest(
+            ["m"],
+            cutoffs,
+            forecast,
+            forecast[:, 0],
+            forecast[0],
+            np.ones((4, 2, 8), bool),
+            np.ones((4, 2)),
+            {},
+        )
+        for cutoffs in ([10, 18, 26, 34], [31, 32, 33, 34])
+    )
+    assert _apart(apart, [0, 1, 2, 3]) == 4.0 and _apart(close, [0, 1, 2, 3]) == pytest.approx(1 + 3 / 8)
+    valid = np.ones((4, 2, 8), bool)
+    assert [int(rest[:, 0, 0].sum()) for rest in _rest(valid, [30, 32, 34, 36], 8)] == [2, 1, 1, 2]
+    assert [int(rest[:, 0, 0].sum()) for rest in _rest(valid, [10, 18, 26, 34], 8)] == [3, 3, 3, 3]
+
+
+def test_intervals_lean_on_newer_origins() -> None:
+    rng = np.random.default_rng(10)
+    forecast = np.full((8, 60, 8), 100.0)
+    spread = np.linspace(30.0, 5.0, 8)[:, None, None]  # errors shrink as history grows
+    actual = forecast + spread * rng.normal(size=forecast.shape)
+    fitted = calibrate(forecast, actual, np.ones(forecast.shape, bool), np.full(60, 100.0), "W")
+    low, _, high = fitted.quantiles(forecast[0])
+    pooled = np.quantile(actual - forecast, [0.1, 0.9])
+    assert (high - low).mean() < 0.9 * (pooled[1] - pooled[0])
