@@ -147,7 +147,7 @@ def sidebar(snap: Snapshot, brand_id: str, uses: frozenset[str]) -> Context | No
                 )
                 picked[kind] = known(chosen, ids)
         if not uses:
-            st.caption("This page shows everything; it has no filters.")
+            st.caption("No filter in this bar narrows this page.")
         start, end = period(chosen_period or DEFAULT_PERIOD, first, last)
     filters = Filters(brand_id, start, end, picked["channel"], picked["retailer"], picked["dma"])
     return Context(snap, filters, first, last, names)
