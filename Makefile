@@ -73,6 +73,23 @@ audit: install ## known vulnerabilities of every locked package (asks PyPI)
 	@mkdir -p .data && $(BIN)/uv export --frozen --quiet --no-emit-project --all-groups --extra celery --extra aws > .data/requirements.txt
 	$(BIN)/uv tool run pip-audit --strict --require-hashes --disable-pip --requirement .data/requirements.txt
 
+# The intake's long suites, each with its own result in benchmarks/results/; the quick forms are in `make test`.
+.PHONY: intake-faults intake-mutants intake-kills intake-io-faults intake-orders intake-fuzz intake-fuzz-nightly
+intake-faults: install ## every fault in every feed
+	$(BIN)/pytest -n 2 tests/faults -m slow
+intake-mutants: install ## each guard removed in turn: the catalogue must notice
+	$(BIN)/python -m tests.faults.mutants
+intake-kills: install ## 1,000 SIGKILLs in the load
+	$(BIN)/python -m tests.ingest.kills --trials 1000
+intake-io-faults: install ## 500 full disks, I/O errors, missing memory
+	$(BIN)/python -m tests.ingest.io_faults --trials 500
+intake-orders: install ## 200 deliveries in 100 orders
+	$(BIN)/python -m tests.ingest.orders --files 200 --orders 100
+intake-fuzz: install ## 100,000 fuzzed files
+	$(BIN)/python -m tests.ingest.fuzz --files 100000
+intake-fuzz-nightly: install ## a million fuzzed files
+	$(BIN)/python -m tests.ingest.fuzz --files 1000000 --seed $(shell date +%j)
+
 bench: install ## speed and accuracy, side by side with peers where they install
 	$(BIN)/python -m benchmarks
 
