@@ -29,8 +29,8 @@ _CHASING = re.compile(
     r"|sponsored|shopping|sem\b|search)",
     re.I,
 )
-#: With this scale the slab has the median (1.2) and mean (1.8) of Meridian's default prior of a return, LogNormal(.2, .9).
-_USUAL = 1.45
+#: Scale of a usual return: the slab then has the median 1.1 and mean 1.6 (Meridian's default: 1.2 and 1.8).
+_USUAL = 1.3
 _NOT_CHASING = re.compile(r"non_?brand", re.I)
 
 
@@ -171,7 +171,7 @@ def analyse(
     g, t, _ = panel.shape
     progress("out-of-sample folds")
     small = g * t <= 6000
-    folds = dx.out_of_sample(full, options, folds=3 if small else 1)
+    folds = dx.out_of_sample(full, options, folds=1 if not small else 2 if g * t > 2000 else 3)
     mediation, unseen = mediation_table(panel, seed=options.seed)
     warnings += unseen
     fitted = dx.in_sample(posterior)

@@ -123,8 +123,9 @@ def candidate_grid(periods_per_week: int = 1, length: int = 26) -> Grid:
     step = 1.0 / periods_per_week
     adstocks: list[Adstock] = []
     log_a: list[float] = []
-    decays = [0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.88]
-    prior = np.array([0.7, 0.9, 1.0, 1.1, 1.1, 1.1, 1.1, 1.0, 0.6, 0.3])
+    # fine steps: with little noise, a curve between two coarse ones would fall outside both
+    decays = [0.0, 0.1, 0.2, 0.25, 0.3, 0.35, 0.4, 0.45, 0.5, 0.55, 0.6, 0.65, 0.7, 0.75, 0.8, 0.88]
+    prior = np.array([1.4, 1.8, 1.5, *([1.1] * 9), 1.0, 1.0, 0.9, 0.6])
     for decay, p in zip(decays, 0.7 * prior / prior.sum(), strict=True):
         adstocks.append(Adstock("geometric", round(decay**step, 6) if decay else 0.0))
         log_a.append(float(np.log(p)))
@@ -151,9 +152,9 @@ def candidate_grid(periods_per_week: int = 1, length: int = 26) -> Grid:
                 log_s.append(float(np.log(mass * sp * w)))
 
     shapes = (0.7, 1.0, 1.5, 2.0, 3.0)
-    family("hill", np.geomspace(0.2, 5.0, 9), shapes, (0.15, 0.35, 0.25, 0.20, 0.05), 0.48)
-    family("negexp", np.geomspace(0.2, 4.0, 8), (1.0,), (1.0,), 0.22)
-    family("logistic", np.geomspace(0.2, 4.0, 8), (1.0,), (1.0,), 0.22)
+    family("hill", np.geomspace(0.2, 5.0, 13), shapes, (0.15, 0.35, 0.25, 0.20, 0.05), 0.48)
+    family("negexp", np.geomspace(0.2, 4.0, 12), (1.0,), (1.0,), 0.22)
+    family("logistic", np.geomspace(0.2, 4.0, 12), (1.0,), (1.0,), 0.22)
     family("log", np.geomspace(0.2, 5.0, 4), (1.0,), (1.0,), 0.05)
     saturations.append(Saturation("linear", 1.0))
     log_s.append(float(np.log(0.03)))
