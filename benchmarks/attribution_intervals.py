@@ -1,10 +1,10 @@
 """Do the intervals of attribution hold the truth as often as they say? Shares and ROAS of all seven models.
 
-    python benchmarks/attribution_intervals.py [--samples 80] [--seed 1]
+    python benchmarks/attribution_intervals.py [--samples 40] [--seed 1]
 
 Three worlds, each a known chain of 4, 7 or 10 channels from which journeys are drawn: few (2,000), usual (10,000) and
 many rare channels. A conversion is worth what its retailer pays by declared rule (three retailers, spread 35 %). Truth
-is what each model says of 600,000 journeys of the same chain (for Markov the chain itself); every sample is given to
+is what each model says of 300,000 journeys of the same chain (for Markov the chain itself); every sample is given to
 the command's own bootstrap. Spend is known, so ROAS is credited value over spend: its interval is that of value.
 Value has the observed total, so the truth of a sample is the true division of the value that was observed.
 
@@ -33,7 +33,7 @@ from modeling.attribution.paths import Paths
 RESULTS = Path(__file__).parent / "results" / "attribution_intervals.json"
 WORLDS = {"few": (4, 2_000, 1.5), "usual": (7, 10_000, 1.5), "rare": (10, 10_000, 0.4)}
 RETAILER_VALUE = np.array([18.0, 27.0, 40.0])
-TRUTH_JOURNEYS = 600_000
+TRUTH_JOURNEYS = 300_000
 DRAWS = 200
 
 
@@ -89,7 +89,7 @@ def shares(paths: Paths) -> pd.DataFrame:
 def main() -> None:
     """Run all worlds, print, write."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--samples", type=int, default=80)
+    parser.add_argument("--samples", type=int, default=40)
     parser.add_argument("--seed", type=int, default=1)
     given = parser.parse_args()
     started, rows = time.process_time(), []

@@ -12,6 +12,7 @@ from scipy import sparse
 from modeling.attribution import markov
 from modeling.attribution.models import (
     MODELS,
+    TAILS,
     Settings,
     bootstrap_draws,
     credit_matrices,
@@ -150,7 +151,7 @@ def _interval_rows(
     for model in MODELS:
         matrix = path_division(paths, effects[1]) if model == "markov" else matrices[model]
         share = (matrix.T @ paths.conversions) / total
-        low, high = np.quantile(draws[model], [0.05, 0.95], axis=0)
+        low, high = np.quantile(draws[model], [0.05, 0.95], axis=0, method=TAILS)
         parts.append(
             pd.DataFrame(
                 {

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 import pandas as pd
@@ -14,6 +15,7 @@ from modeling.attribution.paths import Floats, Paths, check_channels, weight_by
 from modeling.errors import Refusal
 
 MODELS = (*rules.RULES, "markov", "shapley")
+TAILS: Final = "weibull"  # of B draws the p-quantile is the (B + 1) p-th: numpy's default cuts into the tails of few draws
 
 
 @dataclass(frozen=True)
@@ -266,10 +268,10 @@ def interval_table(
     for model, table in draws.shares.items():
         own = credits[credits["model"] == model]
         total, value = own["conversions"].sum(), own["value"].sum()
-        low, high = np.quantile(table, tails, axis=0)
+        low, high = np.quantile(table, tails, axis=0, method=TAILS)
         worth = np.full((2, len(channels)), np.nan)
         if model in draws.values:
-            worth = value * np.quantile(draws.values[model], tails, axis=0)
+            worth = value * np.quantile(draws.values[model], tails, axis=0, method=TAILS)
         parts.append(
             pd.DataFrame(
                 {

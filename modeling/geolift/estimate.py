@@ -22,7 +22,7 @@ SHOCK = (
 )
 PLACEBO_DONORS = (40, 24)  # donors used as placebos, in a pool of usual size and in a large one
 PRIOR_PLACEBOS = 20.0  # weight of "the noise model is right" against the placebo statistics
-MAX_FREEDOM = 30.0
+MAX_FREEDOM = 40.0
 
 
 @dataclass(frozen=True)
