@@ -54,6 +54,7 @@ LIMITS = {
     "places_missing": Ratio(under=0.85),
     "double_count": Ratio(over=1.7),
 }
+PROMOTION_ENDED = 1.03  # average price over its usual level
 MONEY_FLOOR_USD = 200.0  # a channel that spends less a day is watched by the week's totals, not by the day
 CONVERSIONS_FLOOR = 20.0
 CLICKS_FLOOR = 50.0
@@ -283,6 +284,8 @@ def sales(frame: pd.DataFrame, window: int = 7, holidays: frozenset[date] = froz
         price = over(s["revenue_usd"], s["units"])
         priced = score(price)
         drops = [d for d in _hits(units, LIMITS["sales_drop"], last) if d in judged]
+        # Prices that go back up say that a promotion has ended: sales then fall as they should, unless they all but stop.
+        drops = [d for d in drops if not (priced.ratio(d) > PROMOTION_ENDED and units.ratio(d) > 0.4)]
         gone = [d for d in _hits(places, LIMITS["places_missing"], last) if d in judged]
         if drops:
             usual = score(s["revenue_usd"])

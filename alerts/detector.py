@@ -23,7 +23,7 @@ import numpy.typing as npt
 
 #: Length of a run in days -> robust standard deviations that its mean must stand out by. Single days have the heavier
 #: tails (a mean of several days is closer to Gaussian) and are the most numerous, so they have to stand out by more.
-RUNS = {1: 7.4, 2: 6.5, 3: 6.2}
+RUNS = {1: 7.7, 2: 6.5, 3: 6.2}
 TAIL = 1.3
 #: A lasting incident may be this much smaller (in logarithms) than a single day's before it counts.
 LASTING = 0.85
