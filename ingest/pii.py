@@ -18,8 +18,10 @@ _INVISIBLE = dict.fromkeys(
     [0x00AD, *range(0x200B, 0x2010), *range(0x202A, 0x202F), *range(0x2060, 0x2065), 0xFEFF]
 )
 _PLAIN_EMAIL = re.compile(r"[a-z0-9._+-]+@[a-z0-9.-]+")
+LONGEST = 70_000  # more than any text column takes; a longer cell is refused whatever it says
+# An address begins where its run of letters begins: without that, a long run is tried from each of its letters.
 _EMAIL = re.compile(
-    r"[\w.+'-]+(?:\s*[\[({]dot[\])}]\s*[\w.+'-]+)*\s*(?:@|\(at\)|\[at\]|\{at\}|<at>|\sat\s|%40|&#0*64;|&#x0*40;|&commat;|=40)\s*[\w-]+"
+    r"(?<![\w.+'-])[\w.+'-]+(?:\s*[\[({]dot[\])}]\s*[\w.+'-]+){0,8}\s*(?:@|\(at\)|\[at\]|\{at\}|<at>|\sat\s|%40|&#0*64;|&#x0*40;|&commat;|=40)\s*[\w-]+"
     r"(?:\s*(?:\.|\(dot\)|\[dot\]|\{dot\}|\sdot\s|%2e)\s*[\w-]+)+",
     re.IGNORECASE,
 )
@@ -110,6 +112,7 @@ def mask_text(text: str | None) -> str | None:
     """The text with e-mail addresses, telephone numbers and card numbers replaced by their kind."""
     if text is None:
         return None
+    text = text[:LONGEST]
     plain = text
     if not text.isascii():
         folded = unicodedata.normalize("NFKC", text).translate(_INVISIBLE)

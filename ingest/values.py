@@ -128,5 +128,5 @@ def _text(
     if field.role == "currency":
         later.append((f"upper({v}) <> {literal(contract.currency)}", "currency_mismatch"))
     if rules.long_text:
-        later.append((f"strlen({v}) > 65535", "text_too_long"))
+        later.append((f"strlen({x}) > 65535", "text_too_long"))
     return value

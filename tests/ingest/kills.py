@@ -191,6 +191,7 @@ def load_trials(
         if not hit and not random_time and nth > 1:
             hit, complaint = stage.trial(place, 1, None)
         hits[place or "random time"] += hit
+        hits["trials"] += 1
         if complaint:
             wrong.append(f"{place or 'random time'}:{nth} {complaint}")
     return hits, wrong
@@ -218,8 +219,9 @@ def main() -> None:
         hits, wrong = load_trials(folder, args.trials, args.files, args.seed, args.minutes)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+    done = hits.pop("trials", 0)
     report = {
-        "trials": args.trials,
+        "trials": done,
         "reached": sum(hits.values()),
         "places": len([p for p in hits if hits[p]]),
         "by_place": dict(sorted(hits.items())),
@@ -231,7 +233,7 @@ def main() -> None:
     for name, count in sorted(hits.items()):
         print(f"{name:28s} {count}")
     print(
-        f"{report['reached']} of {args.trials} reached at {report['places']} places; {len(wrong)} wrong; {report['seconds']} s"
+        f"{report['reached']} of {done} reached at {report['places']} places; {len(wrong)} wrong; {report['seconds']} s"
     )
     for line in wrong:
         print("WRONG", line)

@@ -18,7 +18,7 @@ def test_there_are_enough_places() -> None:
 
 def test_a_few_kills_and_full_disks_heal(tmp_path: Path) -> None:
     hits, wrong = load_trials(tmp_path / "kills", 8, 6, seed=3)
-    assert wrong == [] and sum(hits.values()) >= 4
+    assert wrong == [] and sum(hits.values()) - hits["trials"] >= 4
     report = trials(tmp_path / "faults", 6, 6, seed=3)
     assert report["wrong"] == [] and report["runs_that_failed"]
 
@@ -42,7 +42,7 @@ def test_a_crashing_parser_costs_one_file(tmp_path: Path) -> None:
 @pytest.mark.slow
 def test_many_kills(tmp_path: Path) -> None:
     hits, wrong = load_trials(tmp_path, 200, 8)
-    assert wrong == [] and len([h for h in hits if hits[h]]) >= 25
+    assert wrong == [] and len([h for h in hits if hits[h]]) > 25
 
 
 def test_memory_limit_is_a_reason_not_a_crash(tmp_path: Path) -> None:
