@@ -1,4 +1,4 @@
-"""Runs the services of docker-compose.yml without a container engine: ``python -m tests.infra.container WORK ENV``.
+"""Runs the services of docker-compose.yml without a container engine: ``python -m tests.infra.container WORK ENV [NAME ...]``.
 
 Started by ``unshare`` as root of its own network, process and mount namespaces, this process builds what the Dockerfile
 describes (a read-only root, /app with the copied folders and the environment of the lock file, an empty /data) as an
@@ -25,7 +25,9 @@ from typing import Any
 from settings import ROOT
 from tests.infra.test_compose import document
 
-SECONDS = 300
+SECONDS = 600
+#: Secrets in the forms that the services ask for.
+SECRETS = {"API_TOKENS": "swiftpod:" + "t" * 32, "FERNET_KEY": "c2VjcmV0LW9mLXRoZS10ZXN0LW9mLTMyLWJ5dGVzISE="}
 #: Services whose server is not one of ours and cannot be installed from a package index here, and what stands in.
 REPLACED = {"storage": "moto's S3 server on the same port; seaweedfs and its health check were not run"}
 FIRST_DATABASE = """
@@ -142,31 +144,44 @@ class Host:
         with (self.work.parent / f"{name}.log").open("wb") as log:
             self.processes[name] = subprocess.Popen(self.inside(service, words), stdout=log, stderr=log)
 
-    def until_healthy(self, name: str, service: dict[str, Any]) -> float:
+    def until_healthy(self, name: str, service: dict[str, Any]) -> dict[str, Any]:
+        """``healthy_after`` seconds, or ``unhealthy`` with the reason; the other services are still asked."""
         started = time.monotonic()
         while self.health(service):
             if self.processes[name].poll() is not None:
-                raise RuntimeError(f"{name} ended with {self.processes[name].returncode}")
+                return {"unhealthy": f"ended with {self.processes[name].returncode}"}
             if time.monotonic() - started > SECONDS:
-                raise TimeoutError(f"{name} is not healthy after {SECONDS} s")
+                return {"unhealthy": f"not after {SECONDS} s"}
             time.sleep(2)
-        return round(time.monotonic() - started, 1)
+        return {"healthy_after": round(time.monotonic() - started, 1)}
 
     def say(self, **line: Any) -> None:
         print(json.dumps(line), flush=True)
 
     # ---- all of them ------------------------------------------------------------------------------------
-    def run(self) -> None:
-        services = document()["services"]
-        lasting = {n: s for n, s in services.items() if n != "airflow-init"}
+    def run(self, only: list[str]) -> None:
+        """Start all services, or those named, and say what became of each."""
+        services = document(SECRETS)["services"]
+        lasting = {n: s for n, s in services.items() if n != "airflow-init" and (not only or n in only)}
+        if not only:
+            self._servers(services)
+        rest = {n: s for n, s in lasting.items() if n not in self.processes}
+        before = {n: self.health(s) for n, s in rest.items()}
+        for name, service in rest.items():
+            self.start(name, service, service["command"])
+        for name, service in rest.items():
+            self.say(service=name, before=before[name], **self.until_healthy(name, service))
+        if not only:
+            self._facts(services)
+
+    def _servers(self, services: dict[str, Any]) -> None:
         before = {n: self.health(services[n]) for n in ("postgres", "redis")}
         self._postgres(services["postgres"])
         self.start("redis", services["redis"], services["redis"]["command"])
         moto = str(Path(sys.executable).with_name("moto_server"))
         self.start("storage", {"user": "999:999"}, [moto, "-H", "0.0.0.0", "-p", "9000"])  # noqa: S104 - own network
         for name in ("postgres", "redis"):
-            took = self.until_healthy(name, services[name])
-            self.say(service=name, before=before[name], healthy_after=took)
+            self.say(service=name, before=before[name], **self.until_healthy(name, services[name]))
         wait_for("127.0.0.1", 9000)
         self.say(service="storage", replaced=REPLACED["storage"])
         init = services["airflow-init"]
@@ -176,14 +191,6 @@ class Host:
         self.say(
             service="airflow-init", exit=done.returncode, said=done.stderr[-1500:] if done.returncode else ""
         )
-        rest = {n: s for n, s in lasting.items() if n not in self.processes}
-        before = {n: self.health(s) for n, s in rest.items()}
-        for name, service in rest.items():
-            self.start(name, service, service["command"])
-        for name, service in rest.items():
-            took = self.until_healthy(name, service)
-            self.say(service=name, before=before[name], healthy_after=took)
-        self._facts(services)
 
     def _postgres(self, service: dict[str, Any]) -> None:
         """The image's entry point makes the role and the database from its variables; so does this."""
@@ -229,4 +236,4 @@ def wait_for(host: str, port: int, seconds: float = 60) -> None:
 
 
 if __name__ == "__main__":
-    Host(Path(sys.argv[1]), Path(sys.argv[2])).run()
+    Host(Path(sys.argv[1]), Path(sys.argv[2])).run(sys.argv[3:])

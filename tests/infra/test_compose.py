@@ -70,7 +70,7 @@ def test_every_lasting_service_has_a_health_check() -> None:
 
 def test_no_secret_has_a_default() -> None:
     names = {m[1] for m in _VARIABLE.finditer(TEXT)}
-    secret = {n for n in names if re.search(r"PASSWORD|KEY|SECRET|USER", n)}
+    secret = {n for n in names if re.search(r"PASSWORD|KEY|SECRET|USER|TOKEN", n)}
     assert secret <= required()
     assert not re.search(r"(?i)(password|secret|fernet_key)\w*:\s*[\"']?[a-z0-9]{4,}[\"']?\s*$", TEXT, re.M)
 
