@@ -199,7 +199,7 @@ def serve(settings: Settings, name: str, wanted: int, command: Callable[[int], l
 def docs(settings: Settings) -> int:
     """Build the dbt docs as one static page and serve it."""
     target = settings.data_dir / "docs"
-    env = {**Stack(settings).environment(8080), "DBT_WRITE_JSON": "true"}
+    env = Stack(settings).environment(8080)
     command = [
         str(BIN / "dbt"), "--quiet", "docs", "generate", "--static", "--project-dir", "dbt", "--profiles-dir", "dbt",
         "--target-path", str(target),

@@ -177,8 +177,7 @@ class Stack:
             "PATH": f"{BIN}:{os.environ.get('PATH', '')}",
             "DO_NOT_TRACK": "1",
             "DBT_SEND_ANONYMOUS_USAGE_STATS": "false",
-            # a build needs no manifest.json (3 of its 7 s of start), and the console has what the debug log file repeats
-            "DBT_WRITE_JSON": "false",
+            # the console has what the debug log file repeats; Cosmos keeps manifest.json beside the parse, so it stays on
             "DBT_LOG_LEVEL_FILE": "none",
             "DBT_CACHE_SELECTED_ONLY": "true",
             "OMP_NUM_THREADS": "1",
