@@ -2,9 +2,9 @@
 
 The error of a forecast f of a series at a horizon is divided by ``a * f**p * level**(1-p)``, with ``a`` the series'
 own size of error drawn towards the pool's and ``p`` the growth of errors with volume; the pool's quantiles of
-these scores, per horizon group and with newer origins counting more, scaled so that leaving out one origin at a
+these scores, per horizon group and with newer origins counting more, widened so that leaving out one origin at a
 time covers 80 %, give P10 and P90 (split conformal prediction, Vovk et al. 2005; locally weighted, Lei et al. 2018;
-weights by age, Barber et al. 2023).
+weights by age, Barber et al. 2023; widening, Romano et al. 2019).
 """
 
 from __future__ import annotations
@@ -33,9 +33,9 @@ class Calibration:
     Attributes:
         size: (S,) the series' size of error.
         growth: p.
-        scores: (G, 3) normalised quantiles at 10, 50 and 90 % for each horizon group, scaled to cover.
+        scores: (G, 3) normalised quantiles at 10, 50 and 90 % for each horizon group, widened to cover.
         group: (H,) horizon group of each step.
-        coverage: coverage at origins that were left out, after scaling.
+        coverage: coverage at origins that were left out, after widening.
         level: (S,) size of the series.
     """
 
@@ -104,15 +104,12 @@ def calibrate(
     assert best is not None  # noqa: S101
     _, growth, shrink = best
     unit = _unit(forecast, level, growth)
-    score = _left_out_scores(error, rest, unit, shrink)
-    scores = _group_quantiles(score, valid, group)
-    apart = np.stack([_group_quantiles(score, use, group)[group] for use in rest])
-    low, high = apart[:, None, :, 0], apart[:, None, :, 2]
-    room = -forecast / np.maximum(_left_out_unit(error, rest, unit, shrink), 1e-12)
-    factor, coverage = _scale(score, valid, low, high, room, target)
     size = _sizes(error, valid, unit, shrink)
+    scores = _group_quantiles(error / (unit * size[:, None]), valid, group)
+    wider, coverage = _widening(error, valid, rest, unit, size, shrink, group, target)
     scaled = scores.copy()
-    scaled[:, [0, 2]] *= factor
+    scaled[:, 0] -= wider
+    scaled[:, 2] += wider
     return Calibration(size, growth, scaled, group, coverage, level)
 
 
@@ -191,20 +188,36 @@ def _pinball(score: Array, valid: Mask, group: npt.NDArray[np.int64], error: Arr
     return total
 
 
-def _scale(
-    score: Array, valid: Mask, low: Array, high: Array, room: Array, target: float
+def _widening(
+    error: Array,
+    valid: Mask,
+    rest: list[Mask],
+    unit: Array,
+    size: Array,
+    shrink: float,
+    group: npt.NDArray[np.int64],
+    target: float,
 ) -> tuple[float, float]:
-    """Factor on both tails that makes the left-out coverage ``target``; lower ends stop at zero sales."""
+    """What to add to both ends so that the left-out coverage is ``target``, and that coverage.
+
+    The distance by which each error misses the band of the other origins (negative inside), in units of the final
+    size, has this as its quantile (conformalised quantile regression, Romano et al. 2019). It is added, not
+    multiplied: errors of one sign cannot push a band away from the forecast, nor can origins that leave few others
+    behind stretch it beyond the largest error seen.
+    """
     if valid.sum() < 30:
-        return 1.15, float("nan")
+        return 0.2, float("nan")
+    miss, narrowest = np.empty_like(error), np.inf
+    for o, use in enumerate(rest):
+        own = _sizes(error, use, unit, shrink)[:, None]
+        ends = _group_quantiles(error / (unit * own), use, group)[group]
+        width = unit[o] * own
+        outside = np.maximum(ends[:, 0] * width - error[o], error[o] - ends[:, 2] * width)
+        miss[o] = outside / (unit[o] * size[:, None])
+        narrowest = min(narrowest, float((ends[:, 2] - ends[:, 0]).min()))
     weight = np.broadcast_to(_recency(len(valid)), valid.shape)[valid]
-
-    def covered(factor: float) -> float:
-        inside = (score >= np.maximum(low * factor, room) - 1e-12) & (score <= high * factor + 1e-12)
-        return float(np.average(inside[valid], weights=weight))
-
-    lo, hi = 0.3, 4.0
-    for _ in range(40):
-        mid = 0.5 * (lo + hi)
-        lo, hi = (mid, hi) if covered(mid) < target else (lo, mid)
-    return hi, covered(hi)
+    missed = miss[valid]
+    order = np.argsort(missed, kind="stable")
+    reached = np.cumsum(weight[order]) >= target * weight.sum() - 1e-9
+    wider = max(float(missed[order][np.argmax(reached)]), -0.35 * narrowest)
+    return wider, float(np.average(missed <= wider + 1e-12, weights=weight))
