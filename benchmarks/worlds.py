@@ -86,7 +86,7 @@ def document(rows: list[dict[str, Any]]) -> str:
                 f"| {r['seed']} | {r['question']} | {r['item']} | {r['estimate']:.3f} | {r['low']:.3f} to {r['high']:.3f} | {r['truth']:.3f} |"
             )
     lines += [
-        "", "A mediated share is not to be relied on yet: the estimate takes shared demand for mediation in this world.",
+        "",
         "A demand-chasing channel without a test of its own keeps a wide interval on purpose.", "",
     ]  # fmt: skip
     return "\n".join(lines)

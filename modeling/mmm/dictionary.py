@@ -19,7 +19,7 @@ from modeling.mmm.transforms import Array, Grid, adstock_series
 
 _SAMPLE_ROWS = 1600
 #: Relative error of a column that is written in the skeleton: far below what noise lets a curve be known.
-_TOLERANCE = 3e-3
+_TOLERANCE = 1e-3
 
 
 @dataclass(frozen=True)
