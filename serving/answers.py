@@ -191,6 +191,22 @@ def _planned_truth(changes: list[dict[str, Any]], truth: Truth) -> str:
     return f"{_money(gain)}, by the launch's own response"
 
 
+#: How soon a shelf must run empty to be named: before the next order can arrive, and before the one after it.
+RISK_WEEKS = (2, 4)
+
+
+def _at_risk(marts: Marts, weeks: int) -> dict[str, Any]:
+    """Places, those more likely than not to run out within ``weeks``, and the sales that they would lose (USD)."""
+    return marts.rows(
+        "select count(*) as places, sum(case when chance >= 0.5 then 1 else 0 end) as empty, "
+        "sum(case when chance >= 0.5 then lost_sales_usd else 0 end) as lost from ("
+        "select dma_id, retailer_id, max(probability_stockout) as chance, sum(lost_sales_usd) as lost_sales_usd "
+        "from (select *, dense_rank() over (order by week_start_date) as week from marts.fct_stock_risk_week "
+        "where brand_id = ?) as risk where week <= cast(? as integer) group by 1, 2) as place",
+        weeks,
+    )[0]
+
+
 def _demand(question: str, marts: Marts, truth: Truth) -> Answer:
     demand = marts.rows(
         "select min(week_start_date) as first_week, max(week_start_date) as last_week, count(distinct dma_id) as dmas, "
@@ -201,18 +217,22 @@ def _demand(question: str, marts: Marts, truth: Truth) -> Answer:
         "select sum(p10_units) as low, sum(p90_units) as high from marts.fct_demand_forecast_week "
         "where brand_id = ? and level = 'nation'"
     )[0]
-    risk = marts.rows(
-        "select count(*) as places, sum(lost_sales_usd) as lost from ("
-        "select dma_id, retailer_id, max(probability_stockout) as chance, sum(lost_sales_usd) as lost_sales_usd "
-        "from marts.fct_stock_risk_week where brand_id = ? group by 1, 2) as place where chance >= 0.5"
-    )[0]
+    risk = {weeks: _at_risk(marts, weeks) for weeks in RISK_WEEKS}
     if demand["units"] is None:
         raise LookupError("fct_demand_forecast_week has no rows")
-    between = f" [{nation['low']:,.0f}, {nation['high']:,.0f}]" if nation["low"] is not None else ""
+    between = (
+        f" [{nation['low']:,.0f}, {nation['high']:,.0f}] (80 %, the weeks' bounds added)"
+        if nation["low"] is not None
+        else ""
+    )
+    soon, later = (
+        f"{r['empty']} of {r['places']} DMA x retailer places ({_money(float(r['lost'] or 0))} of sales at stake)"
+        for r in risk.values()
+    )
     text = (
         f"{demand['units']:,.0f} units{between} over {demand['dmas']} DMAs, weeks of {demand['first_week']} to "
-        f"{demand['last_week']}; {risk['places'] or 0} DMA x retailer places are more likely than not to run out if nothing is delivered, "
-        f"{_money(float(risk['lost'] or 0))} of sales at stake"
+        f"{demand['last_week']}; with no further delivery more likely than not to run out: {soon} within "
+        f"{RISK_WEEKS[0]} weeks, {later} within {RISK_WEEKS[1]}"
     )
     return Answer(question, text, "fct_demand_forecast_week, fct_stock_risk_week")
 
