@@ -318,3 +318,16 @@ def test_intervals_lean_on_newer_origins() -> None:
     low, _, high = fitted.quantiles(forecast[0])
     pooled = np.quantile(actual - forecast, [0.1, 0.9])
     assert (high - low).mean() < 0.9 * (pooled[1] - pooled[0])
+
+
+def test_errors_of_one_sign_at_overlapping_origins_do_not_stretch_the_band() -> None:
+    rng = np.random.default_rng(3)
+    bias = np.array([0.0, 0.16, 0.16, 0.17])[:, None, None]
+    actual = 100 * (1 + bias + rng.normal(0, 0.03, (4, 30, 13)))
+    forecast = np.full_like(actual, 100.0)
+    level = np.full(30, 100.0)
+    found = calibrate(forecast, actual, np.ones(actual.shape, bool), level, "W", cutoffs=[10, 37, 43, 49])
+    low, _, high = found.quantiles(forecast[0])
+    assert (low < 100).all() and (high > 110).all()
+    largest = np.abs(actual - forecast).max()
+    assert high.max() - 100 <= 1.6 * largest and 100 - low.min() <= 1.6 * largest
