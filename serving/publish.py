@@ -35,6 +35,8 @@ VOLATILE_COLUMNS = frozenset(
         "acknowledged_at",
         "resolved_at",
         "ingest_run_id",
+        "load_run_id",
+        "ledger_id",
         "version",
         "metrics_json",
         "run_seq",
@@ -112,7 +114,7 @@ def mart_tables(db: duckdb.DuckDBPyConnection) -> list[str]:
 def content_hash(db: duckdb.DuckDBPyConnection, tables: list[str]) -> tuple[str, int]:
     """Hash of what readers see, independent of row order and of run bookkeeping, and the number of rows.
 
-    Floating-point cells count to six decimals, because the order of a parallel sum may change the last digits.
+    Floating-point cells count in single precision (seven digits), because the order of a sum changes the last ones.
     """
     digest, total = hashlib.sha256(), 0
     for table in tables:
@@ -124,7 +126,7 @@ def content_hash(db: duckdb.DuckDBPyConnection, tables: list[str]) -> tuple[str,
             [table],
         ).fetchall()
         cells = [
-            f"round({quote(n)}, 6) + 0.0" if kind in ("DOUBLE", "FLOAT") else quote(n)
+            f"cast({quote(n)} as float) + cast(0 as float)" if kind in ("DOUBLE", "FLOAT") else quote(n)
             for n, kind in columns
             if n not in VOLATILE_COLUMNS
         ]

@@ -10,8 +10,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 import duckdb
+import numpy as np
+import pandas as pd
 
 from demo.chain import environment, steps
+from serving.publish import VOLATILE_COLUMNS, VOLATILE_TABLES, mart_tables
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -40,3 +43,39 @@ def served(folder: Path) -> tuple[int, str]:
         ).fetchone()
     assert row is not None
     return int(row[0]), str(row[1])
+
+
+def differences(one: Path, other: Path) -> list[str]:
+    """Marts of two serving copies that differ: other rows, another value, or a float beyond 1e-9 of its size.
+
+    Sums of the same rows in another order differ in the last digits, so floats have that room; run bookkeeping
+    (load times, ids of loads) is left out.
+    """
+    found = []
+    with (
+        duckdb.connect(str(one / "serving.duckdb"), read_only=True) as a,
+        duckdb.connect(str(other / "serving.duckdb"), read_only=True) as b,
+    ):
+        if mart_tables(a) != mart_tables(b):
+            return ["the list of marts"]
+        for table in mart_tables(a):
+            if table in VOLATILE_TABLES:
+                continue
+            left, right = (_rows(db, table) for db in (a, b))
+            floats = list(left.select_dtypes("floating").columns)
+            keys = [c for c in left.columns if c not in floats]
+            same = len(left) == len(right) and left[keys].equals(right[keys])
+            if not same or not np.allclose(left[floats], right[floats], rtol=1e-9, atol=1e-9, equal_nan=True):
+                found.append(table)
+    return found
+
+
+def _rows(db: duckdb.DuckDBPyConnection, table: str) -> pd.DataFrame:
+    frame = db.execute(f'select * from marts."{table}"').df()
+    frame = frame.drop(columns=[c for c in frame.columns if c in VOLATILE_COLUMNS])
+    floats = set(frame.select_dtypes("floating").columns)
+    for column in frame.columns:
+        if column not in floats:
+            frame[column] = frame[column].astype(str)
+    order = [c for c in frame.columns if c not in floats] + [c for c in frame.columns if c in floats]
+    return frame.sort_values(order, kind="stable").reset_index(drop=True)

@@ -60,10 +60,10 @@ def test_row_order_and_the_last_digits_do_not_count(settings: Settings) -> None:
     with duckdb.connect(str(settings.warehouse_path)) as db:
         before = content_hash(db, ["fct_a"])
         db.execute(
-            "create or replace table marts.fct_a as select k, x + 1e-15 as x, t from marts.fct_a order by k desc"
+            "create or replace table marts.fct_a as select k, x * (1 + 4e-16) as x, t from marts.fct_a order by k desc"
         )
         assert content_hash(db, ["fct_a"]) == before
-        db.execute("update marts.fct_a set x = x + 1e-6 where k = 50")
+        db.execute("update marts.fct_a set x = x * 1.000001 where k = 50")
         assert content_hash(db, ["fct_a"]) != before
 
 
