@@ -126,7 +126,9 @@ def content_hash(db: duckdb.DuckDBPyConnection, tables: list[str]) -> tuple[str,
             [table],
         ).fetchall()
         cells = [
-            f"cast({quote(n)} as float) + cast(0 as float)" if kind in ("DOUBLE", "FLOAT") else quote(n)
+            f"coalesce(try_cast({quote(n)} as float), {quote(n)}) + 0.0"
+            if kind in ("DOUBLE", "FLOAT")
+            else quote(n)
             for n, kind in columns
             if n not in VOLATILE_COLUMNS
         ]

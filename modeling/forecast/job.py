@@ -125,7 +125,11 @@ def _promotions(
 def _media(
     features: Mapping[str, pd.DataFrame], dmas: list[str], grid: pd.DatetimeIndex, columns: tuple[str, ...]
 ) -> Array:
-    """(S, T + H, K) log of carried-over spend by DMA over its own mean."""
+    """(S, T + H, K) log of carried-over spend by DMA over its own mean.
+
+    In single precision: spend is a sum whose last digits depend on the order of its rows, and a tree that splits
+    between two equal values would turn that difference into another forecast.
+    """
     table = features["feat_forecast_media_week"]
     column = ((pd.to_datetime(table["week_start_date"]) - grid[0]).dt.days // 7).to_numpy()
     inside = (column >= 0) & (column < len(grid))
@@ -136,7 +140,7 @@ def _media(
     layers = []
     for name in columns:
         grid_values = np.zeros((len(dmas), len(grid)))
-        grid_values[i, j] = np.nan_to_num(part[name].to_numpy(dtype=float))
+        grid_values[i, j] = np.nan_to_num(part[name].to_numpy(dtype=np.float32))
         mean = grid_values[:, : len(grid) - HORIZON].mean(axis=1, keepdims=True)
         layers.append(np.log1p(grid_values / np.where(mean > 0, mean, 1.0)))
     return np.stack(layers, axis=2)

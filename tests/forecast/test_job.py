@@ -127,3 +127,14 @@ def test_two_rounds_are_two_kept_forecasts_and_media_ahead_is_assumed() -> None:
     )
     seen = panel.until(20, 4)
     assert np.allclose(seen.exog[0, 20:, 0], [40, 42, 44, 46]) and np.allclose(seen.exog[0, 20:, 1], 36)
+
+
+def test_sums_of_media_in_another_order_give_the_same_forecast() -> None:
+    world, other = features(), features()
+    media = other["feat_forecast_media_week"]
+    spends = media.select_dtypes("float64").columns
+    assert len(spends) == 7
+    media[spends] = np.nextafter(media[spends], np.inf)
+    one, two = (job.fit(w, "nation", seed=1, upstream={}).outputs for w in (world, other))
+    for table, frame in one.items():
+        pd.testing.assert_frame_equal(frame, two[table], check_exact=True)
