@@ -22,7 +22,9 @@ BASE = 1000.0
 @dataclass(frozen=True)
 class Kind:
     """`zero`: one channel does nothing. `chasers`: so many channels follow unseen demand within the week.
-    `lift`: standard error of one test per channel, relative to its effect (0: none)."""
+    `lift`: standard error of one test per channel, relative to its effect (0: none). `swing` scales season and trend.
+    `form`: additive; product, where what media adds is in proportion to everything else; exponential, where each
+    channel multiplies sales and so do season, price, demand and noise."""
 
     geos: int = 1
     weeks: int = 156
@@ -35,6 +37,8 @@ class Kind:
     carryovers: tuple[str, ...] = ("geometric", "geometric", "delayed")
     lift: float = 0.0
     zero: bool = True
+    swing: float = 1.0
+    form: str = "additive"
 
 
 _LIFT = 0.1
@@ -47,6 +51,10 @@ KINDS: dict[str, Kind] = {
     "hard": Kind(drift=1.0, noise=0.05),
     "confounded": Kind(drift=1.0, noise=0.04, chasers=2),
     "geo": Kind(geos=8, weeks=104, channels=4),
+    "swinging": Kind(channels=4, noise=0.02, swing=3.0),
+    "product": Kind(channels=4, noise=0.02, swing=3.0, form="product"),
+    "exponential": Kind(channels=4, noise=0.02, swing=3.0, form="exponential"),
+    "geo-product": Kind(geos=8, weeks=104, channels=4, swing=3.0, form="product"),
     "geo-wide": Kind(geos=20, weeks=156, channels=4, drift=0.5, noise=0.05),
 }
 KINDS |= {f"{k}-lift": replace(KINDS[k], lift=_LIFT) for k in ("clean", "easy", "hard", "confounded", "geo")}
@@ -166,12 +174,22 @@ def make_world(seed: int, kind: Kind) -> World:
         makers.append((raw, money))
         curves.append((family, half * unit, shape, kernel))
     spread = (effect.sum(axis=0) / size[:, None]).mean(axis=0).std()
-    level = BASE * (1 + 0.12 * season + 0.1 * weeks / t)
+    level = BASE * (1 + kind.swing * (0.12 * season + 0.1 * weeks / t))
     price = np.tile(rng.normal(0, 1, t), (g, 1))
     local = np.stack([drift(rng, t) for _ in range(g)]) * 0.3 * kind.drift * spread if g > 1 else 0.0
     unseen = (kind.drift * spread * demand + local) * size[:, None]
     error = rng.normal(0, kind.noise * BASE, (g, t)) * size[:, None]
-    kpi = (level - 0.04 * BASE * price) * size[:, None] + unseen + error + effect.sum(axis=0)
+    rest = (level - 0.04 * BASE * price) * size[:, None] + unseen
+    if kind.form == "additive":
+        kpi = rest + error + effect.sum(axis=0)
+    else:
+        share = effect / (BASE * size[:, None])
+        steady = (
+            np.exp(level / BASE - 1 - 0.04 * price + unseen / (BASE * size[:, None])) * BASE * size[:, None]
+        )
+        grown = steady * (np.exp(share.sum(axis=0)) if kind.form == "exponential" else 1 + share.sum(axis=0))
+        effect = -grown * np.expm1(-share) if kind.form == "exponential" else steady * share
+        kpi = grown * np.exp(error / (BASE * size[:, None]))
     tests = [_test(rng, c, spend, effect, makers[c], kind.lift) for c in range(n)] if kind.lift else []
     panel = Panel(
         dates=pd.date_range("2022-01-02", periods=t, freq="7D"),

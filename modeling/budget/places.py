@@ -26,7 +26,7 @@ def place_curves(posterior: Posterior, horizon: int) -> tuple[Curves, Array, lis
     index = thin(posterior, _DRAWS)
     window = recent_window(posterior)
     pace_window = slice(max(0, panel.shape[1] - max(horizon, 13 * panel.periods_per_week)), panel.shape[1])
-    money = (panel.size[:, None] * panel.money_per_kpi)[:, window].mean(axis=1)
+    money = panel.effect_money[:, window].mean(axis=1)
     spends, values, recent, labels = [], [], [], []
     for i, c in enumerate(posterior.channels):
         d = posterior.dictionaries[i]
@@ -113,7 +113,7 @@ def pacing(posterior: Posterior, spend: dict[str, float], horizon: int) -> pd.Da
 
     panel = posterior.panel
     window = recent_window(posterior)
-    money = (panel.size[:, None] * panel.money_per_kpi)[:, window].mean(axis=1)
+    money = panel.effect_money[:, window].mean(axis=1)
     rows: list[dict[str, object]] = []
     for i, c in enumerate(posterior.channels):
         name = panel.channels[c]

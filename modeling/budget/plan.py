@@ -81,7 +81,7 @@ def _earnings(
     if panel.spend[c][:, window].sum() <= 0:
         window = slice(0, panel.shape[1])
     paid = float(panel.spend[c][:, window].sum())
-    money = (panel.size[:, None] * panel.money_per_kpi)[:, window].mean(axis=1)
+    money = panel.effect_money[:, window].mean(axis=1)
     length = d.grid.length
     out = np.empty((len(index), len(levels)))
     cache: dict[int, Array] = {}

@@ -16,6 +16,7 @@ from modeling.errors import InputError, Refusal
 from modeling.mediation.panel import mediation_table
 from modeling.mmm import diagnostics as dx
 from modeling.mmm.estimator import Options, Posterior, fit, spent
+from modeling.mmm.form import choose_form
 from modeling.mmm.judgement import next_tests, sensitivity
 from modeling.mmm.mediators import with_mediators
 from modeling.mmm.panel import Panel
@@ -128,6 +129,9 @@ def analyse(
         if c not in spent(panel):
             warnings.append(f"channel {name!r} has no spend or no exposure: it gets no return")
     full = with_mediators(panel)
+    progress("additive or multiplicative, out of sample")
+    form = choose_form(full, options, spec.form)
+    full = replace(full, form=form.chosen)
     progress("sampling transformations, returns and unseen demand")
     posterior = fit(full, options)
     notes: dict[str, str] = {}
@@ -203,6 +207,7 @@ def analyse(
             "national_drift_ratio": model.national_drift,
             "geo_drift_ratio": model.geo_drift,
         },
+        "form": form.as_json(),
         "lift_tests": conflicts,
         "budget": {
             name: {"price": a.price, "kkt_gap": a.kkt_gap, "solver": a.solver, "value": a.value}
@@ -220,6 +225,7 @@ def analyse(
         "kpi": float((panel.kpi * panel.money_per_kpi).sum()),
         "spend": float(panel.spend.sum()),
         "channels": frame.set_index("channel")[["roi", "roi_p05", "roi_p95", "supported"]].to_dict("index"),
+        "form": form.chosen,
         "seed": options.seed,
         "warnings": len(warnings),
     }

@@ -127,7 +127,7 @@ def build_frame(panel: Panel, demand: dict[str, Array] | None = None, demand_sca
     (relative to the KPI's level).
     """
     g, t, _ = panel.shape
-    per_size = panel.kpi / panel.size[:, None]
+    per_size = panel.outcome
     level = float(np.abs(per_size).mean()) or 1.0
     # what all geographies share (season, shocks, controls) acts on each in proportion to its own level
     own_level = np.maximum(np.abs(per_size).mean(axis=1), 0.05 * level) if g > 1 else np.array([level])

@@ -10,38 +10,13 @@ import pandas as pd
 from modeling.mmm.baseline import seasonal_columns
 from modeling.mmm.diagnostics import fold_edges, head, predict, scores
 from modeling.mmm.estimator import Options, fit
+from modeling.mmm.form import FormChoice
 from modeling.mmm.panel import Panel
+from modeling.mmm.pool import pooled
 from modeling.mmm.transforms import Adstock, Array, adstock_series
 
 #: Sales of all geographies together: what the simpler models are given.
 _DECAY = 0.5
-
-
-def pooled(panel: Panel, groups: int = 1) -> Panel:
-    """The panel summed over geographies (sizes as weights of the controls): national, or `groups` parts."""
-    g = panel.shape[0]
-    order = np.argsort(-panel.size, kind="stable")
-    part = np.empty(g, dtype=int)
-    part[order] = np.arange(g) % groups
-    share = panel.size / np.array([panel.size[part == k].sum() for k in range(groups)])[part]
-
-    def summed(x: Array) -> Array:
-        return np.stack([x[..., part == k, :].sum(axis=-2) for k in range(groups)], axis=-2)
-
-    size = np.array([panel.size[part == k].sum() for k in range(groups)])
-    return replace(
-        panel,
-        geos=tuple(f"part {k + 1}" for k in range(groups)) if groups > 1 else ("all",),
-        kpi=summed(panel.kpi * panel.money_per_kpi),
-        money_per_kpi=np.ones((groups, panel.shape[1])),
-        spend=summed(panel.spend),
-        exposure=summed(panel.exposure),
-        controls=summed(panel.controls * share[:, None]),
-        size=size / size.mean(),
-        exposure_variants={},
-        lift_tests=(),
-        mediators=(),
-    )
 
 
 def design(panel: Panel) -> Array:
@@ -55,10 +30,13 @@ def design(panel: Panel) -> Array:
     return np.stack([*media, *controls, np.arange(t) / t, *season], axis=1)
 
 
-def compare(panel: Panel, options: Options, folds: int = 3) -> tuple[pd.DataFrame, float | None]:
+def compare(
+    panel: Panel, options: Options, form: FormChoice, folds: int = 3
+) -> tuple[pd.DataFrame, float | None]:
     """Scores of every model on each fold (model, fold, metric, value), and the mix model's mean wMAPE.
 
-    All models forecast the national KPI in money. The scaling of inputs is learned inside each training window.
+    All models forecast the national KPI in money. The scaling of inputs is learned inside each training window. The
+    rows "additive form" and "multiplicative form" hold the log scores that `form` was chosen by, on its own folds.
     """
     from sklearn.ensemble import RandomForestRegressor
     from sklearn.linear_model import ElasticNetCV, LinearRegression, RidgeCV
@@ -69,7 +47,11 @@ def compare(panel: Panel, options: Options, folds: int = 3) -> tuple[pd.DataFram
     nation = pooled(panel)
     x, y = design(nation), nation.kpi[0]
     light = replace(options, chains=2, warmup=30, keep=40)
-    rows: list[dict[str, object]] = []
+    rows: list[dict[str, object]] = [
+        {"model": f"{name} form", "fold": k, "metric": "log_score", "value": value}
+        for name, values in form.scores.items()
+        for k, value in enumerate(values, start=1)
+    ]
     own: list[float] = []
     for k, (t0, h) in enumerate(fold_edges(nation, folds), start=1):
         split = TimeSeriesSplit(3)
@@ -82,7 +64,7 @@ def compare(panel: Panel, options: Options, folds: int = 3) -> tuple[pd.DataFram
             ),
             "random forest": RandomForestRegressor(100, min_samples_leaf=3, random_state=0, n_jobs=1),
         }
-        known = fit(head(nation, t0), light)
+        known = fit(replace(head(nation, t0), form=form.chosen), light)
         forecast = {"mix model": predict(known, head(nation, t0 + h))[0]}
         for name, model in models.items():
             model.fit(x[:t0], y[:t0])

@@ -35,7 +35,7 @@ def demand_term(panel: Panel, channel: int, *, declared: bool = False) -> Demand
 
     A channel that is `declared` to chase demand may follow it within the week: its unsmoothed exposure counts too.
     """
-    own = np.abs(panel.kpi / panel.size[:, None]).mean(axis=1, keepdims=True)
+    own = np.abs(panel.outcome).mean(axis=1, keepdims=True)
     x = panel.exposure[channel] / panel.size[:, None]
     mean = float(x.mean()) or 1.0
     columns = []

@@ -11,7 +11,7 @@ from scipy.special import gammaincc
 from modeling.mmm.demand import demand_controls
 from modeling.mmm.estimator import Options, Posterior, fit
 from modeling.mmm.panel import Panel
-from modeling.mmm.posterior import best_linear_prediction, decompose, mean_series, money_weight, thin
+from modeling.mmm.posterior import best_linear_prediction, decompose, mean_effects, thin
 from modeling.mmm.transforms import Array
 
 
@@ -138,36 +138,44 @@ def head(panel: Panel, periods: int) -> Panel:
     )
 
 
-def predict(train: Posterior, panel: Panel) -> Array:
-    """(G, T - T0) KPI money after the training window, from the training fit alone (actual media and controls).
+def training_effects(train: Posterior, panel: Panel, n: int = 60) -> Array:
+    """(D, G, T) media effect on the model's scale over the longer `panel`, by up to `n` draws of the training fit.
 
-    Adstock carries over the edge; drift stays where the training left it.
+    Adstock carries over the edge.
     """
-    t0 = train.panel.shape[1]
     g, t, _ = panel.shape
-    index = thin(train, 60)
-    media = np.zeros((g, t))
+    index = thin(train, n)
+    media = np.zeros((len(index), g, t))
     for i, c in enumerate(train.channels):
         d = train.dictionaries[i]
         readings = (panel.exposure[c], *panel.exposure_variants.get(c, ()))
         cache: dict[int, Array] = {}
-        for s in index:
+        for row, s in enumerate(index):
             if train.draws.gamma[s, i] == 0.0:
                 continue
             j = int(train.draws.candidate[s, i])
             if j not in cache:
                 cache[j] = d.scale[j] * d.raw_curve(j, readings[d.parts(j)[0]] / panel.size[:, None])
-            media += train.draws.gamma[s, i] * cache[j] / len(index)
-    per_size = train.panel.kpi / train.panel.size[:, None]
-    weight = money_weight(train)
-    target = per_size - mean_series(train, index).sum(axis=0) / weight
+            media[row] += train.draws.coefficient[s, i] * cache[j]
+    return media
+
+
+def predict(train: Posterior, panel: Panel) -> Array:
+    """(G, T - T0) KPI money after the training window, from the training fit alone (actual media and controls).
+
+    Drift stays where the training left it.
+    """
+    t0 = train.panel.shape[1]
+    media = training_effects(train, panel).mean(axis=0)
+    target = train.panel.outcome - mean_effects(train, thin(train, 60))[0].sum(axis=0)
     coef, drift, level = best_linear_prediction(train, target)
-    future = _nuisance_ahead(train, panel)
+    future = nuisance_ahead(train, panel)
     step = np.einsum("gtp,p->gt", future[:, t0:], coef) + drift[:, -1:] + level[:, None]
-    return np.asarray((step + media[:, t0:]) * panel.size[:, None] * panel.money_per_kpi[:, t0:])
+    ahead = train.panel.from_outcome(step + media[:, t0:])
+    return np.asarray(ahead * panel.size[:, None] * panel.money_per_kpi[:, t0:])
 
 
-def _nuisance_ahead(train: Posterior, panel: Panel) -> Array:
+def nuisance_ahead(train: Posterior, panel: Panel) -> Array:
     """(G, T, P) nuisance columns of the whole panel, scaled with the training window's centre and spread."""
     from modeling.mmm.baseline import seasonal_columns
 

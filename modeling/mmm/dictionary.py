@@ -146,7 +146,7 @@ def build_dictionary(panel: Panel, channel: int, grid: Grid, max_rank: int = 48)
             for k in mine[(chosen[mine] % per_reading) // n_s == a]:
                 basis[k] = grid.saturations[chosen[k] % n_s].apply(adstocked)
 
-    money = panel.size[:, None] * panel.money_per_kpi
+    money = panel.effect_money
     totals = coefs.T @ np.einsum("rgt,gt->r", basis, money)
     scale = np.where(totals > 0, spend / np.where(totals > 0, totals, 1.0), 0.0)
     coefs = coefs * scale[None, :]
@@ -162,13 +162,25 @@ def build_dictionary(panel: Panel, channel: int, grid: Grid, max_rank: int = 48)
         coefs=coefs,
         log_prior=np.tile(grid.log_prior, len(readings)) - np.log(len(readings)),
         lift_effect=effect,
-        lift_mean=np.array([test.incremental for test in tests]),
-        lift_sd=np.array([test.std_error for test in tests]),
+        lift_mean=np.array([first_order(panel, test)[0] for test in tests]),
+        lift_sd=np.array([first_order(panel, test)[1] for test in tests]),
         scale=scale,
         reference=references,
         readings=readings,
         grid=grid,
     )
+
+
+def first_order(panel: Panel, test: LiftTest) -> tuple[float, float]:
+    """A test's result and standard error as the model's linear scale reads them.
+
+    In the multiplicative form the log effect is -log(1 - share of the window's sales), not the share itself.
+    """
+    if panel.form == "additive":
+        return test.incremental, test.std_error
+    sold = float(panel.kpi[np.array(test.geos), test.first : test.last + 1].sum())
+    kept = max(1.0 - test.incremental / sold, 0.05)
+    return -sold * float(np.log(kept)), test.std_error / kept
 
 
 def _without_change(panel: Panel, test: LiftTest, reading: Array) -> Array:
@@ -194,7 +206,6 @@ def lift_effect(
     """(J,) KPI that each raw candidate gives the test's window and geos over the dark counterfactual."""
     geos = np.array(test.geos)
     window = slice(test.first, test.last + 1)
-    size = panel.size[geos][:, None]
     out = []
     for reading, ref in zip(readings, references, strict=True):
         lit = reading[geos] / ref
@@ -208,6 +219,6 @@ def lift_effect(
         for x in (lit, dark):
             a = _adstock_all(grid, x[:, : test.last + 1]).reshape(len(grid.adstocks), len(geos), -1)
             both.append(_evaluate(grid, a[:, :, window].reshape(len(grid.adstocks), -1)))
-        weight = np.broadcast_to(size, (len(geos), n_w)).ravel()
+        weight = panel.effect_kpi[geos][:, window].reshape(len(geos) * n_w)
         out.append((both[0] - both[1]) @ weight)
     return np.concatenate(out)

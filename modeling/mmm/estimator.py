@@ -138,7 +138,7 @@ def fit(panel: Panel, options: Options = Options()) -> Posterior:
         unknowns.append(
             Block(term.coefs, term.log_prior, np.zeros((0, n)), empty, empty, odds, options.demand_scale)
         )
-    columns = np.concatenate([*bases, (panel.kpi / panel.size[:, None])[None]])
+    columns = np.concatenate([*bases, panel.outcome[None]])
     models = baseline.error_grid(g)
     if g == 1:
         moments = baseline.moments(frame, columns, models)
@@ -154,6 +154,9 @@ def fit(panel: Panel, options: Options = Options()) -> Posterior:
         warmup=options.warmup,
         keep=options.keep,
     )
+    draws = with_returns(panel, dictionaries, draws)
+    if blind is not None:
+        blind = with_returns(panel, dictionaries, blind)
     return Posterior(
         panel,
         options,
@@ -166,6 +169,28 @@ def fit(panel: Panel, options: Options = Options()) -> Posterior:
         tuple(demand_of),
         blind,
     )
+
+
+def with_returns(panel: Panel, dictionaries: tuple[ChannelDictionary, ...], draws: Draws) -> Draws:
+    """The draws with gamma as returns: what would be lost if a channel went dark, over its spend.
+
+    Where effects multiply, a log effect x takes y (1 - exp(-x)) away, not y x. The mean over the panel is
+    (1 - exp(-z)) / z at the effect-weighted mean z of x, exact to second order.
+    """
+    if panel.form == "additive":
+        return draws
+    gamma = draws.gamma.copy()
+    for i, d in enumerate(dictionaries):
+        flat = d.basis.reshape(len(d.basis), -1)
+        weight = panel.effect_money
+        first = flat @ weight.ravel()
+        second = (flat * (weight / panel.typical).ravel()) @ flat.T
+        picks = draws.candidate[:, i]
+        coefs = d.coefs[:, picks]
+        linear = np.maximum(first @ coefs, 1e-300)
+        z = np.maximum(draws.coefficient[:, i] * ((second @ coefs) * coefs).sum(axis=0) / linear, 1e-12)
+        gamma[:, i] = draws.coefficient[:, i] * -np.expm1(-z) / z
+    return replace(draws, gamma=gamma)
 
 
 def _geo_moments(
@@ -202,7 +227,7 @@ def _geo_moments(
     group = np.empty(g, dtype=int)
     group[order] = np.arange(g) % n_groups if n_groups < g else np.arange(g)
     deviations = []
-    money = panel.size[:, None] * panel.money_per_kpi
+    money = panel.effect_money
     for c, d in enumerate(dictionaries):
         effect = pilot.gamma[:, c]
         level = max(float(np.median(effect)), 0.25 * float(np.median(pilot.scale)))

@@ -18,6 +18,7 @@ from modeling.mmm.analysis import lift_conflicts, return_scale
 from modeling.mmm.compare import compare
 from modeling.mmm.estimator import Options, Posterior, spent
 from modeling.mmm.estimator import fit as fit_panel
+from modeling.mmm.form import FormChoice, choose_form
 from modeling.mmm.judgement import MIN_OVERLAP, Overlap, next_tests, refresh_overlap, sensitivity
 from modeling.mmm.load import check_adequacy
 from modeling.mmm.panel import LiftTest, Mediator, Panel
@@ -178,6 +179,8 @@ def fit(
     )
     if not spent(panel):
         raise Refusal("no channel has any spend: there is nothing to estimate")
+    form = choose_form(panel, options)
+    panel = replace(panel, form=form.chosen)
     posterior = fit_panel(panel, options)
     notes, conflicts = lift_conflicts(posterior) if panel.lift_tests else ({}, [])
     mixing = dx.convergence(posterior)
@@ -202,9 +205,9 @@ def fit(
     shared = refresh_overlap(posterior)
     tables["mmm_sensitivity"] = sensitivity_rows(posterior, parts, shared)
     tables["mmm_fit_week"] = fit_rows(panel, parts)
-    comparison, folds = compare(panel, options, folds=2)
+    comparison, folds = compare(panel, options, form, folds=2)
     tables["mmm_comparison"] = comparison
-    tables["mmm_diagnostic"] = diagnostic_rows(posterior, mixing, conflicts)
+    tables["mmm_diagnostic"] = diagnostic_rows(posterior, mixing, conflicts, form)
     metrics: dict[str, Any] = {
         "channels": len(panel.channels),
         "dmas": len(panel.geos),
@@ -212,6 +215,7 @@ def fit(
         "experiments": len(panel.lift_tests),
         "worst_r_hat": mixing["worst_r_hat"],
         "out_of_sample_wmape": folds,
+        "form": form.chosen,
         "supported": int(table.frame["supported"].sum()),
         "refresh_overlap": shared.score,
     }
@@ -403,7 +407,7 @@ def transformation_rows(posterior: Posterior) -> pd.DataFrame:
 
 
 def diagnostic_rows(
-    posterior: Posterior, mixing: dict[str, Any], conflicts: list[dict[str, Any]]
+    posterior: Posterior, mixing: dict[str, Any], conflicts: list[dict[str, Any]], form: FormChoice
 ) -> pd.DataFrame:
     """Long table of everything that says whether the numbers can be trusted."""
     fitted = dx.in_sample(posterior)
@@ -432,6 +436,10 @@ def diagnostic_rows(
     rows.append(
         ("worst r-hat", mixing["worst_r_hat"], 1.1, mixing["worst_r_hat"] > 1.1, "mixing of the chains")
     )
+    for name, values in form.scores.items():
+        if values:
+            text = f"out of sample, a period ahead, mean of the folds; {form.chosen}: {form.reason}"
+            rows.append((f"log score of the {name} form", float(np.mean(values)), np.nan, False, text))
     for test in conflicts:
         rows.append(
             (

@@ -19,11 +19,11 @@ import numpy as np
 import pandas as pd
 
 from modeling.mediation.estimator import robustness_value
-from modeling.mmm.compare import pooled
 from modeling.mmm.diagnostics import head
 from modeling.mmm.dictionary import lift_effect
 from modeling.mmm.estimator import Posterior, fit, spent
 from modeling.mmm.panel import LiftTest
+from modeling.mmm.pool import pooled
 from modeling.mmm.posterior import Decomposition
 from modeling.mmm.transforms import Array
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
 import pandas as pd
@@ -47,7 +48,8 @@ class Panel:
     and any unit; exposure_variants maps a channel to further readings of its exposure (reach x frequency);
     controls (K, G, T); size (G,) positive, scales a geography (population, or mean KPI). `periods_per_week`
     is 1 for weekly and 7 for daily data. demand_proxies names the
-    controls that read demand with error.
+    controls that read demand with error. `form`: "additive", or "multiplicative" where media, seasons and noise act in
+    proportion to the outcome's level (the model is then linear in the outcome's logarithm).
     """
 
     dates: pd.DatetimeIndex
@@ -67,11 +69,49 @@ class Panel:
     size_source: str = "one"
     warnings: tuple[str, ...] = ()
     demand_proxies: tuple[str, ...] = ()
+    form: str = "additive"
 
     @property
     def shape(self) -> tuple[int, int, int]:
         """(G, T, C)"""
         return len(self.geos), len(self.dates), len(self.channels)
+
+    @cached_property
+    def typical(self) -> Array:
+        """(G, 1) geometric mean of the KPI per size; the multiplicative form is linear around it."""
+        return np.asarray(
+            np.exp(np.log(self.kpi / self.size[:, None]).mean(axis=1, keepdims=True)), dtype=float
+        )
+
+    @cached_property
+    def outcome(self) -> Array:
+        """(G, T) what the model explains, in KPI per size.
+
+        Multiplicative: typical x (1 + log(y / typical)), so that a change of one is one KPI unit at the typical level.
+        """
+        per_size = self.kpi / self.size[:, None]
+        if self.form == "additive":
+            return np.asarray(per_size, dtype=float)
+        return np.asarray(self.typical * (1.0 + np.log(per_size / self.typical)), dtype=float)
+
+    def from_outcome(self, outcome: Array) -> Array:
+        """KPI per size of values on the model's scale; the inverse of :attr:`outcome`."""
+        if self.form == "additive":
+            return outcome
+        return np.asarray(self.typical * np.exp(outcome / self.typical - 1.0), dtype=float)
+
+    @cached_property
+    def effect_kpi(self) -> Array:
+        """(G, T) KPI per unit of effect on the model's scale: the size, and in the multiplicative form also the level."""
+        size = np.broadcast_to(self.size[:, None], self.kpi.shape)
+        if self.form == "additive":
+            return np.asarray(size, dtype=float)
+        return np.asarray(self.kpi / self.typical, dtype=float)
+
+    @cached_property
+    def effect_money(self) -> Array:
+        """(G, T) money per unit of effect on the model's scale."""
+        return np.asarray(self.effect_kpi * self.money_per_kpi, dtype=float)
 
     def total_spend(self) -> Array:
         """(C,) money over the whole window."""

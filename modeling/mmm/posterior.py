@@ -30,7 +30,7 @@ def quantiles(values: Array, axis: int = 0) -> tuple[Array, Array, Array]:
 
 def money_weight(posterior: Posterior) -> Array:
     """(G, T): money per unit of a dictionary column."""
-    return posterior.panel.size[:, None] * posterior.panel.money_per_kpi
+    return posterior.panel.effect_money
 
 
 def marginal_ratio(
@@ -55,16 +55,19 @@ def marginal_ratio(
     return out
 
 
-def mean_series(posterior: Posterior, draws: Array) -> Array:
-    """(C, G, T) money: posterior mean contribution, from the skeleton columns (exact for the mean)."""
-    weight = money_weight(posterior)
-    out = []
+def mean_effects(posterior: Posterior, draws: Array) -> tuple[Array, Array]:
+    """(C, G, T) posterior mean effect on the model's scale, and (C,) money per unit of it that is lost in the dark.
+
+    From the skeleton columns, exact for the mean. The factor is one in the additive form.
+    """
+    out, kept = [], []
+    found = posterior.draws
     for c, d in enumerate(posterior.dictionaries):
-        coef = np.zeros(d.basis.shape[0])
-        for s in draws:
-            coef += posterior.draws.gamma[s, c] * d.coefs[:, posterior.draws.candidate[s, c]]
-        out.append(np.einsum("r,rgt->gt", coef / len(draws), d.basis) * weight)
-    return np.stack(out)
+        coef = d.coefs[:, found.candidate[draws, c]] @ found.coefficient[draws, c] / len(draws)
+        out.append(np.einsum("r,rgt->gt", coef, d.basis))
+        raw = float(found.coefficient[draws, c].sum())
+        kept.append(float(found.gamma[draws, c].sum()) / raw if raw > 0 else 1.0)
+    return np.stack(out), np.array(kept)
 
 
 @dataclass(frozen=True)
@@ -113,7 +116,9 @@ def channel_table(posterior: Posterior, notes: dict[str, str] | None = None) -> 
             kept = visited
         ratio = dict(zip(kept.tolist(), marginal_ratio(posterior, c, kept), strict=True))
         typical = float(np.median(list(ratio.values())))
-        marginal[:, c] = returns[:, c] * np.array([ratio.get(int(j), typical) for j in draws.candidate[:, c]])
+        marginal[:, c] = draws.coefficient[:, c] * np.array(
+            [ratio.get(int(j), typical) for j in draws.candidate[:, c]]
+        )
     low, _, high = quantiles(returns)
     m_low, _, m_high = quantiles(marginal)
     support, is_supported = posterior.support(), supported(posterior)
@@ -193,18 +198,20 @@ def decompose(posterior: Posterior) -> Decomposition:
     """Split the fitted KPI (money) into channels, trend, seasonality, controls and baseline.
 
     A channel's series is its posterior mean, scaled to the reported return; the rest is the best linear
-    prediction given these. The baseline carries the level, unseen demand and what a channel's spend merely follows.
+    prediction given these. The baseline carries the level, unseen demand and what a channel's spend merely follows; in
+    the multiplicative form also what arises only where two components meet.
     """
     panel, frame = posterior.panel, posterior.frame
     g, t, _ = panel.shape
     every = thin(posterior, 10_000)
-    series = mean_series(posterior, every)
+    effects, kept = mean_effects(posterior, every)
     weight = money_weight(posterior)
     point = point_return(posterior)
     spend = panel.total_spend()[list(posterior.channels)]
+    series = effects * kept[:, None, None] * weight
     totals = series.sum(axis=(1, 2))
     factor = np.where(totals > 0, point * spend / np.where(totals > 0, totals, 1.0), 0.0)
-    series = series * factor[:, None, None]
+    series, effects = series * factor[:, None, None], effects * factor[:, None, None]
     demand = np.zeros((g, t))
     for k, basis in enumerate(posterior.demand_basis):
         column = posterior.n_channels + k
@@ -213,8 +220,7 @@ def decompose(posterior: Posterior) -> Decomposition:
             coef[posterior.draws.candidate[s, column]] += posterior.draws.gamma[s, column]
         demand += np.einsum("r,rgt->gt", coef / len(every), basis)
 
-    per_size = panel.kpi / panel.size[:, None]
-    target = per_size - series.sum(axis=0) / weight - demand
+    target = panel.outcome - effects.sum(axis=0) - demand
     coef, drift, level = best_linear_prediction(posterior, target)
     components = {panel.channels[c]: series[i] for i, c in enumerate(posterior.channels)}
     for _c, name in enumerate(panel.channels):
@@ -222,16 +228,18 @@ def decompose(posterior: Posterior) -> Decomposition:
             components[name] = np.zeros((g, t))
     components = {name: components[name] for name in panel.channels}
     parts: dict[str, Array] = {"trend": np.zeros((g, t)), "seasonality": np.zeros((g, t))}
+    expected = (
+        np.einsum("gtp,p->gt", frame.nuisance, coef) + level[:, None] + drift + demand + effects.sum(axis=0)
+    )
+    fitted = panel.from_outcome(expected) * panel.size[:, None] * panel.money_per_kpi
     for p, name in enumerate(frame.nuisance_names):
         value = coef[p] * frame.nuisance[:, :, p] * weight
         if name.startswith("demand:"):
-            demand = demand + coef[p] * frame.nuisance[:, :, p]
             continue
         key = "seasonality" if name.startswith(("season_", "weekday_")) else name
         parts[key] = parts.get(key, np.zeros((g, t))) + value
-    components["baseline"] = (level[:, None] + drift + demand) * weight
-    components.update(parts)
-    fitted = np.sum(list(components.values()), axis=0)
+    named = np.sum([*components.values(), *parts.values()], axis=0)
+    components = components | {"baseline": fitted - named} | parts
     return Decomposition(components, fitted, panel.kpi * panel.money_per_kpi - fitted)
 
 
@@ -292,7 +300,7 @@ def steady_response(posterior: Posterior, channel: int, spend: Array, index: Arr
     if panel.spend[c][:, window].sum() <= 0:
         window = slice(0, panel.shape[1])
     paid = float(panel.spend[c][:, window].sum())
-    money = (panel.size[:, None] * panel.money_per_kpi)[:, window].mean(axis=1)
+    money = panel.effect_money[:, window].mean(axis=1)
     out = np.empty((len(index), len(spend)))
     cache: dict[int, Array] = {}
     places: dict[int, tuple[Array, Array]] = {}

@@ -80,10 +80,14 @@ class Block:
 @dataclass
 class Draws:
     """Posterior draws: candidate (S, C), gamma (S, C) return (zero when unsupported), model (S,), sigma2 (S,),
-    support (C,): Rao-Blackwellised probability that the channel does anything, chain (S,)."""
+    support (C,): Rao-Blackwellised probability that the channel does anything, chain (S,).
+
+    coefficient (S, C): what the model's linear scale multiplies; it differs from the return in the multiplicative form.
+    """
 
     candidate: np.ndarray
     gamma: Array
+    coefficient: Array
     model: np.ndarray
     sigma2: Array
     support: Array
@@ -253,6 +257,7 @@ def sample(
     return Draws(
         candidate=out_c.reshape(total, n_c),
         gamma=out_g.reshape(total, n_c),
+        coefficient=out_g.reshape(total, n_c),
         model=out_h.reshape(total),
         sigma2=out_s.reshape(total),
         support=support / total,

@@ -24,7 +24,7 @@ NEGATIVE_T = -1.2816
 def free_t_values(panel: Panel) -> Array:
     """(C,) median over the declared forms of each channel's t value, NaN for a channel without exposure."""
     g, t, n = panel.shape
-    y = panel.kpi / panel.size[:, None]
+    y = panel.outcome
     live = [c for c in range(n) if panel.exposure[c].std() > 0]
     season = [
         np.broadcast_to(s, (g, t))

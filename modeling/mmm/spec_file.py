@@ -27,6 +27,7 @@ _TOP = {
     "prior",
     "split_duplicate_geos",
     "compare_models",
+    "form",
 }
 _CHANNEL = {"name", "spend", "exposure", "reach", "frequency", "demand_chasing"}
 
@@ -70,6 +71,7 @@ class MixSpec:
     prior: dict[str, float] = field(default_factory=dict)
     split_duplicate_geos: bool = False
     compare_models: bool = False
+    form: str = "auto"
 
 
 def _text(where: str, value: Any) -> str:
@@ -243,7 +245,11 @@ def parse_spec(raw: Any) -> MixSpec:
         flags[key] = raw.get(key, False)
         if not isinstance(flags[key], bool):
             raise InputError(f"spec: {key} must be true or false")
+    form = raw.get("form", "auto")
+    if form not in ("auto", "additive", "multiplicative"):
+        raise InputError(f"spec: form must be auto, additive or multiplicative, not {form!r}")
     return MixSpec(
+        form=form,
         date=_text("date", raw["date"]),
         kpi=_text("kpi", raw["kpi"]),
         channels=tuple(channels),

@@ -72,7 +72,7 @@ def window_draws(posterior: Posterior, i: int, window: slice, step: float = 0.01
                 ((curve.apply(carried + own * (1 + step)) - lit) * scaled).sum(axis=1) / step,
             )
         gain[row] = posterior.draws.gamma[s, i] * cache[j][0]
-        more[row] = posterior.draws.gamma[s, i] * cache[j][1]
+        more[row] = posterior.draws.coefficient[s, i] * cache[j][1]
     return gain, more
 
 

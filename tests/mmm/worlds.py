@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import pandas as pd
 
@@ -84,3 +86,54 @@ def as_table(panel: Panel) -> tuple[pd.DataFrame, dict[str, object]]:
     if g > 1:
         spec |= {"geo": "geo", "population": "population"}
     return pd.DataFrame(rows), spec
+
+
+Lost = Callable[[int, slice], np.ndarray]
+
+
+def level_world(seed: int, form: str, periods: int = 156) -> tuple[Panel, np.ndarray, Lost]:
+    """A national panel that grows and swings with the season, in either form: panel, returns, and what is lost (T,)
+    if a channel is dark in a window.
+
+    Multiplicative: each of two channels multiplies sales, as do season, growth, price and noise.
+    """
+    rng = np.random.default_rng(seed)
+    t = np.arange(periods)
+    level = 0.6 * t / periods + 0.35 * np.sin(2 * np.pi * t / 52.18)
+    price, noise = rng.normal(0, 1, periods), rng.normal(0, 0.015, periods)
+    x = np.exp(rng.normal(0, 0.8, (2, periods))) * (rng.random((2, periods)) > 0.15)
+    spend = 60.0 * x[:, None]
+
+    def pressure(c: int, given: np.ndarray) -> np.ndarray:
+        pressed = carryover(given, 0.3 + 0.2 * c)
+        return (0.25 + 0.1 * c) * pressed / (pressed + 1.2)
+
+    share = np.stack([pressure(c, x[c]) for c in range(2)])
+    if form == "multiplicative":
+        clean = 1000 * np.exp(level + share.sum(axis=0) - 0.03 * price)
+        kpi = clean * np.exp(noise)
+    else:
+        clean = 1000 * (1 + level - 0.03 * price) + 1500 * share.sum(axis=0)
+        kpi = clean + 1500 * noise
+
+    def lost(c: int, window: slice) -> np.ndarray:
+        dark = x[c].copy()
+        dark[window] = 0.0
+        gone = share[c] - pressure(c, dark)
+        return np.asarray(-clean * np.expm1(-gone) if form == "multiplicative" else 1500 * gone)
+
+    one = np.ones((1, periods))
+    panel = Panel(
+        dates=pd.date_range("2022-01-02", periods=periods, freq="7D"),
+        geos=("all",),
+        channels=("c0", "c1"),
+        kpi=kpi[None],
+        spend=spend,
+        exposure=spend,
+        size=np.ones(1),
+        money_per_kpi=one,
+        controls=price[None, None],
+        control_names=("price",),
+    )
+    truth = np.array([lost(c, slice(None)).sum() for c in range(2)]) / spend.sum(axis=(1, 2))
+    return panel, truth, lost
