@@ -1,7 +1,8 @@
 """From findings to alert events: one alert per incident, however many runs see it.
 
 Events are append-only: raised, repeated (seen again on newer data), resolved (not seen on newer data), acknowledged,
-notified (told to one channel). The same findings on the same data give no new event.
+notified (told to one channel). The same findings on the same data give no new event. What is seen again after it was
+resolved is raised again under its id: open, unacknowledged, told anew.
 """
 
 from __future__ import annotations
@@ -68,7 +69,9 @@ def _event(
         "event_id": hashed(
             alert["alert_id"],
             kind,
-            as_of if kind in ("raised", "repeated", "resolved") else f"{actor}|{note}",
+            as_of
+            if kind in ("raised", "repeated", "resolved")
+            else f"{actor}|{note}|{alert.get('raised_as_of')}",
         ),
         "event": kind,
         "event_at": at,
@@ -89,12 +92,14 @@ def current(events: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
             event["alert_id"], {"status": "open", "notified": set(), "last_as_of": event["as_of_date"]}
         )
         if event["event"] in ("raised", "repeated"):
+            if event["event"] == "raised":  # anew, or back after it was resolved: to be told (again)
+                alert.update(status="open", notified=set(), raised_as_of=event["as_of_date"])
             alert.update({name: event[name] for name in FIELDS})
             alert["last_as_of"] = event["as_of_date"]
         elif event["event"] == "acknowledged":
             alert["status"] = "acknowledged"
         elif event["event"] == "resolved":
-            alert["status"] = "resolved"
+            alert.update(status="resolved", resolved_as_of=event["as_of_date"])
         elif event["event"] == "notified":
             alert["notified"].add(event["note"])
     return alerts
@@ -141,7 +146,9 @@ def advance(
             "opened_on": opened,
         }
         seen.add(alert["alert_id"])
-        if known is None and alert["alert_id"] not in alerts:
+        before = alerts.get(alert["alert_id"], {})
+        back = before.get("status") == "resolved" and as_of >= before["resolved_as_of"]
+        if known is None and (not before or back):
             new.append(_event("raised", alert, brand_id, run_id, as_of, at, "alerts"))
         elif known is not None and as_of > known["last_as_of"]:
             new.append(_event("repeated", alert, brand_id, run_id, as_of, at, "alerts"))

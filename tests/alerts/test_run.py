@@ -61,6 +61,27 @@ def test_an_incident_that_ends_is_resolved_and_a_new_one_is_new() -> None:
     assert len({e["alert_id"] for e in events}) == 2
 
 
+def test_an_incident_that_comes_back_is_raised_and_told_again() -> None:
+    """Resolved on one day's data and found again on the next, with the same first day: open, unacknowledged, untold."""
+    events = events_of(([SPIKE], DAY))
+    raised = next(iter(ledger.current(events).values()))
+    told = ledger.notified(raised, "log", "swiftpod", "r", NOW)
+    taken = ledger.acknowledge(events, str(raised["alert_id"]), "dana", "on it", NOW)
+    events += [{**told, "event_seq": 2}, {**taken, "event_seq": 3}]
+    steps: list[tuple[list[Finding], int]] = [([], 1), ([SPIKE], 2), ([SPIKE], 2), ([], 1)]
+    for findings, days in steps:
+        new = ledger.advance(events, findings, "swiftpod", "r", DAY + timedelta(days=days), NOW)
+        events += [{**e, "event_seq": len(events) + i} for i, e in enumerate(new, 1)]
+    assert [e["event"] for e in events] == ["raised", "notified", "acknowledged", "resolved", "raised"]
+    ((alert_id, alert),) = ledger.current(events).items()
+    assert alert_id == raised["alert_id"] and alert["status"] == "open" and alert["notified"] == set()
+    again = ledger.notified(alert, "log", "swiftpod", "r", NOW)
+    assert again["event_id"] != told["event_id"], (
+        "the ledger would drop a second telling under the first's id"
+    )
+    assert len({e["event_id"] for e in events}) == len(events)
+
+
 def test_an_acknowledgement_stays_while_the_incident_lasts() -> None:
     events = events_of(([SPIKE], DAY))
     event = ledger.acknowledge(events, str(events[0]["alert_id"])[:10], "dana", "on it", NOW)

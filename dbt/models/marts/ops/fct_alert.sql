@@ -14,6 +14,7 @@ sightings as (
 acknowledgements as (
     select
         events.alert_id,
+        events.event_seq,
         events.actor,
         events.note,
         events.event_at,
@@ -26,6 +27,7 @@ totals as (
     select
         events.alert_id,
         min(case when events.event = 'raised' then events.event_at end) as first_seen_at,
+        max(case when events.event = 'raised' then events.event_seq end) as raised_seq,
         max(case when events.event in ('raised', 'repeated') then events.event_at end) as last_seen_at,
         sum(case when events.event in ('raised', 'repeated') then 1 else 0 end) as times_seen,
         max(case when events.event in ('raised', 'repeated') then events.event_seq end) as seen_seq,
@@ -76,4 +78,6 @@ left join acknowledgements
     on
         sightings.alert_id = acknowledgements.alert_id
         and acknowledgements.newest = 1
+        -- what came back after it was resolved waits for an answer again
+        and acknowledgements.event_seq > totals.raised_seq
 where sightings.newest = 1
