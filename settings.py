@@ -9,7 +9,9 @@ from __future__ import annotations
 import os
 import re
 import secrets
+import tempfile
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -70,13 +72,19 @@ class Settings:
             )
         path = self.data_dir / "pii_hash_key"
         path.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        except FileExistsError:
-            return path.read_bytes()
-        with os.fdopen(handle, "w") as stream:
-            stream.write(secrets.token_hex(32))
-        return path.read_bytes()
+        if not path.exists():  # written aside and linked, so that no reader meets half a key
+            handle, name = tempfile.mkstemp(prefix=".pii_hash_key-", dir=path.parent)  # mode 600
+            with os.fdopen(handle, "w") as stream:
+                stream.write(secrets.token_hex(32))
+            with suppress(FileExistsError):
+                os.link(name, path)
+            os.unlink(name)
+        key = path.read_bytes()
+        if len(key) < 16:
+            raise SettingsError(
+                f"PII_HASH_KEY: {path} holds less than 16 characters; restore the key that hashed the warehouse's rows"
+            )
+        return key
 
 
 def _absolute(text: str) -> Path:

@@ -92,7 +92,7 @@ async def reader(
     steps: int,
     think: float,
     out: dict[str, list[float]],
-    seen: dict[int, set[str]],
+    seen: dict[tuple[object, ...], set[str]],
     channels: list[str],
 ) -> int:
     rng = random.Random(number)
@@ -100,18 +100,19 @@ async def reader(
     async with connect(url, max_size=None, origin=address, subprotocols=["streamlit"]) as socket:
         session = Session(socket)
         await asyncio.sleep(rng.uniform(0, think))
-        page = rng.choice(PAGES)
+        page, kept = rng.choice(PAGES), ""
         for step in range(steps):
             if step % 4 == 0:
                 page = rng.choice(PAGES)
             first = step % 4 == 0
             period, channel = rng.choice(PERIODS), rng.choice(channels)
             query = "" if first else urlencode({"period": period, "channel": channel})
+            kept = query or kept  # a session keeps its filters when it opens another page
             took = await session.ask(page, query)
             out["page" if first else "filter"].append(took)
             version, spend = VERSION.search(session.text), SPEND.search(session.text)
-            if version and spend and page in ("executive", "channels") and first:
-                seen.setdefault(int(version.group(1)), set()).add(spend.group(1))
+            if version and spend:
+                seen.setdefault((int(version.group(1)), page, kept), set()).add(spend.group(1))
             await asyncio.sleep(rng.expovariate(1 / think))
         return session.errors
 
@@ -133,7 +134,7 @@ async def load(
     address: str, path: Path, versions: list[Path], channels: list[str], args: argparse.Namespace
 ) -> dict[str, object]:
     out: dict[str, list[float]] = {"page": [], "filter": []}
-    seen: dict[int, set[str]] = {}
+    seen: dict[tuple[object, ...], set[str]] = {}
     stop = asyncio.Event()
     publisher = asyncio.create_task(publish(path, versions, args.publish_every, stop))
     errors = await asyncio.gather(
@@ -147,8 +148,9 @@ async def load(
         "think_seconds": args.think,
         "publishes": published,
         "errors": sum(errors),
-        "versions_with_two_totals": mixed,
-        "versions_seen": len(seen),
+        "views_with_two_totals_in_one_version": mixed,
+        "views_seen": len(seen),
+        "versions_seen": len({key[0] for key in seen}),
     }
     return {**result, **{name: quantiles(values) for name, values in out.items()}}
 

@@ -25,7 +25,7 @@ TASKS = 4
 def ingest() -> None:
     prepare = command("prepare", "ingest", "init", pool=WRITER_POOL)
 
-    @task
+    @task(pool=WRITER_POOL)  # it reads the ledger: DuckDB lets no reader in beside a writer
     def families() -> list[str]:
         """Commands of the feed families that have files not seen before, dealt out to a few tasks of like size."""
         new = [f for f in run_json("ingest", "families") if f["new_files"]]

@@ -36,7 +36,7 @@ def dbt_build(task_id: str, *, select: str | None = None, exclude: str | None = 
         dbt_executable_path=str(ROOT / ".venv" / "bin" / "dbt"),
         install_deps=False,
         should_store_compiled_sql=False,
-        # the DAGs declare the assets that others wait for; one asset per table would be read from a manifest not written
+        # the DAGs declare the assets that others wait for; nobody waits for an asset per table
         emit_datasets=False,
         select=select,
         exclude=exclude,

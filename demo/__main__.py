@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import http.server
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -21,41 +22,43 @@ from settings import ROOT, Settings, SettingsError, load_settings
 #: DAGs in the order in which assets start them.
 CHAIN = ("ingest", "transform", "fit_models", "publish")
 FAILED = {"failed", "upstream_failed"}
-DONE = {"success", "failed"}
 
 
 def say(message: str, start: float) -> None:
     print(f"[{time.monotonic() - start:5.0f}s] {message}", flush=True)
 
 
+#: Says that a landing zone holds the made-up world, so that its truth may stand beside the answers. Ingestion leaves
+#: hidden files alone.
+MARK = ".made-up-world"
+
+
 def make_world(settings: Settings, start: float) -> None:
-    """Write the demo world's partner files once; a landing zone that has files is left as it is."""
+    """Write the demo world's partner files once; a landing zone that has files is left as it is.
+
+    The files are made aside and moved in whole, the truth before them: a demo killed meanwhile starts over.
+    """
     landing = Path(settings.landing_uri)
-    if settings.landing_uri.startswith("s3://") or any(landing.glob("*/*")):
+    if settings.landing_uri.startswith("s3://") or any(p.is_file() for p in landing.rglob("*")):
         say(f"landing zone: {settings.landing_uri} (files are there already)", start)
         return
-    world = landing.parent if landing.name == "landing" else landing / ".world"
     say(f"making the demo world's partner files in {landing}", start)
-    scale = os.environ.get("DEMO_SCALE", "1")
-    weeks = os.environ.get("DEMO_WEEKS", "116")
-    command = [
-        sys.executable,
-        "-m",
-        "simulator",
-        "--out",
-        str(world),
-        "--seed",
-        "7",
-        "--scale",
-        scale,
-        "--weeks",
-        weeks,
-    ]
+    aside = landing.parent / f".{landing.name}-being-made"
+    command = [sys.executable, "-m", "simulator", "--out", str(aside), "--seed", "7"]
+    command += ["--scale", os.environ.get("DEMO_SCALE", "1"), "--weeks", os.environ.get("DEMO_WEEKS", "116")]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     if done.returncode:
         raise StackError(f"simulator: {(done.stderr.strip().splitlines() or ['failed'])[-1]}")
-    files = [p for p in landing.rglob("*") if p.is_file()]
-    say(f"{len(files)} partner files, {sum(p.stat().st_size for p in files) / 1e6:,.0f} MB", start)
+    files = [p for p in (aside / "landing").rglob("*") if p.is_file()]
+    size = sum(p.stat().st_size for p in files)
+    (aside / "landing" / MARK).write_text("made by make demo\n")
+    settings.data_dir.mkdir(parents=True, exist_ok=True)
+    shutil.rmtree(settings.data_dir / "truth", ignore_errors=True)
+    shutil.move(aside / "truth", settings.data_dir / "truth")
+    shutil.rmtree(landing, ignore_errors=True)  # empty folders at most
+    os.rename(aside / "landing", landing)
+    shutil.rmtree(aside, ignore_errors=True)
+    say(f"{len(files)} partner files, {size / 1e6:,.0f} MB", start)
 
 
 def run_demo(settings: Settings) -> int:
@@ -103,8 +106,9 @@ def ready(port: int) -> AirflowApi:
 
 
 def _truth(settings: Settings) -> Path | None:
-    folder = Path(settings.landing_uri).parent / "truth"
-    return folder if folder.is_dir() else None
+    """Folder of the made-up world's truth; none where the landing zone holds other files."""
+    folder = settings.data_dir / "truth"
+    return folder if (Path(settings.landing_uri) / MARK).is_file() and folder.is_dir() else None
 
 
 def _wait_for_dags(api: AirflowApi, start: float, seconds: float = 120) -> None:
@@ -238,6 +242,9 @@ def main() -> int:
                 lambda port: [python, "-m", "streamlit", "run", "dashboard/app.py", "--server.port", str(port),
                               "--server.address", "127.0.0.1", "--server.headless", "true"],
             )  # fmt: skip
+        from api.settings import load_api_settings
+
+        load_api_settings()  # what is missing is said here in one line, not by the server
         return serve(
             settings, "API", 8600,
             lambda port: [python, "-m", "uvicorn", "api.main:app", "--host", "127.0.0.1", "--port", str(port)],

@@ -21,7 +21,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("--serving", type=Path, help="the published copy (default: SERVING_PATH)")
     parser.add_argument(
-        "--out", type=Path, help="where to write (default: report/index.html beside the published copy)"
+        "--out", type=Path, help="an .html file or a folder (default: report/ beside the published copy)"
     )
     parser.add_argument(
         "--truth", type=Path, help="folder of a simulated world's truth, to stand beside the answers"
@@ -34,6 +34,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         settings = load_settings()
         serving = args.serving or settings.serving_path
         out = args.out or settings.data_dir / "report" / "index.html"
+        if out.suffix.lower() not in (".html", ".htm"):
+            out = out / "index.html"
         if args.truth is not None and not args.truth.is_dir():
             raise NoServingFile(f"--truth: {args.truth} is not a folder")
         text = build(serving, settings.brand_id, args.truth)

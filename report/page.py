@@ -45,7 +45,8 @@ class Report:
         self, caption: str, heads: Sequence[str], rows: Sequence[Sequence[Any]], numeric: Sequence[int] = ()
     ) -> None:
         def cell(i: int, value: Any, tag: str = "td") -> str:
-            return f"<{tag}{' class=n' if i in numeric else ''}>{escape(str(value))}</{tag}>"
+            kind = " class=n" if i in numeric else " class=i" if heads[i] == "Interval" else ""
+            return f"<{tag}{kind}>{escape(str(value))}</{tag}>"
 
         head = "".join(cell(i, h, "th") for i, h in enumerate(heads))
         body = "".join(f"<tr>{''.join(cell(i, v) for i, v in enumerate(row))}</tr>" for row in rows)

@@ -245,7 +245,8 @@ def _worked(question: str, marts: Marts, truth: Truth) -> Answer:
     )
     claims = marts.rows(
         "select sum(platform_value_usd) as claimed from marts.fct_media_week where brand_id = ? and week_start_date >= "
-        "(select min(window_start) from marts.fct_channel_roi where window_name = 'launch')"
+        "(select min(window_start) from marts.fct_channel_roi where brand_id = ? and window_name = 'launch')",
+        marts.brand_id,
     )[0]["claimed"]
     measured = marts.rows(
         "select sum(contribution_usd) as value, sum(spend_usd) as spend from marts.fct_channel_roi "
@@ -260,6 +261,7 @@ def _worked(question: str, marts: Marts, truth: Truth) -> Answer:
     )
     if test["iroas"] is not None:
         text += f", iROAS {test['iroas']:.2f} [{test['iroas_ci_low']:.2f}, {test['iroas_ci_high']:.2f}]"
+    text += " (95 % intervals)"
     if claims and measured["value"]:
         text += (
             f"; platforms claim {_money(float(claims))}, the model measures {_money(float(measured['value']))} "

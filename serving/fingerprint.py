@@ -10,7 +10,16 @@ import duckdb
 from settings import ROOT
 
 #: Sources that decide what the marts hold.
-CODE = ("ingest", "dbt/models", "dbt/macros", "dbt/seeds", "modeling", "alerts", "settings.py")
+CODE = (
+    "ingest",
+    "dbt/dbt_project.yml",
+    "dbt/models",
+    "dbt/macros",
+    "dbt/seeds",
+    "modeling",
+    "alerts",
+    "settings.py",
+)
 _ENDINGS = {".py", ".sql", ".yml", ".yaml", ".csv"}
 
 

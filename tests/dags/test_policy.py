@@ -93,7 +93,7 @@ def test_whatever_opens_the_warehouse_is_in_the_pool_of_one(dags: dict[str, Any]
     for dag in _each(dags):
         for task in dag["tasks"]:
             opens = task["type"].startswith("Dbt") or any(w in task["command"] for w in WRITERS)
-            opens = opens or task["id"] in ("snapshot", "record", "anything_new", "load_family")
+            opens = opens or task["id"] in ("snapshot", "record", "anything_new", "load_family", "families")
             if opens:
                 assert task["pool"] == "warehouse_writer", f"{dag['id']}.{task['id']}"
 

@@ -81,6 +81,13 @@ def test_the_hash_key_is_made_once_and_private(tmp_path: Path, monkeypatch: pyte
     assert stat.S_IMODE((tmp_path / "pii_hash_key").stat().st_mode) == 0o600
 
 
+def test_a_hash_key_file_cut_short_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("PII_HASH_KEY", raising=False)
+    (tmp_path / "pii_hash_key").write_bytes(b"")
+    with pytest.raises(SettingsError, match="less than 16 characters"):
+        load_settings({"WAREHOUSE_PATH": str(tmp_path / "w.duckdb")}).pii_hash_key()
+
+
 def test_a_short_hash_key_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PII_HASH_KEY", "short")
     with pytest.raises(SettingsError, match="PII_HASH_KEY"):

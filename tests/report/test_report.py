@@ -68,7 +68,7 @@ def test_figures_are_those_of_the_marts(serving: Path) -> None:
             "select incremental_revenue_usd, p05_usd, p95_usd from marts.fct_budget_scenario where brand_id = 'swiftpod' "
             "and scenario = 'move_5m' and channel_id = 'all'"
         ).fetchone()
-    assert f"{fmt.money(gain)}</td><td>{fmt.interval(low, high, fmt.money)}" in text
+    assert f"{fmt.money(gain)}</td><td class=i>{fmt.interval(low, high, fmt.money)}" in text
 
 
 def test_truth_stands_beside_the_answers_only_when_it_is_given(serving: Path, tmp_path: Path) -> None:
@@ -95,6 +95,8 @@ def test_command(serving: Path, tmp_path: Path, capsys: pytest.CaptureFixture[st
     out = tmp_path / "deep" / "report.html"
     assert main(["--serving", str(serving), "--out", str(out)]) == 0 and out.stat().st_size > 10_000
     kept = out.read_text()
+    assert main(["--serving", str(serving), "--out", str(tmp_path / "folder"), "--no-pdf"]) == 0
+    assert (tmp_path / "folder" / "index.html").stat().st_size > 10_000, "a path without .html is a folder"
     assert main(["--serving", str(tmp_path / "none.duckdb"), "--out", str(out)]) == 2
     assert capsys.readouterr().err.count("\n") == 1 and out.read_text() == kept, "the old report stays"
     assert main(["--serving", str(serving), "--out", str(out), "--truth", str(tmp_path / "nowhere")]) == 2
