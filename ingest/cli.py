@@ -142,9 +142,15 @@ def _forget(settings: Settings, args: argparse.Namespace) -> int:
     erased = forget(settings, load_contracts(), read_subjects(Path(args.subjects)))
     print(
         f"{erased.subjects} subjects: {erased.landing_rows} rows in {erased.landing_files} landing files, "
-        f"{erased.warehouse_rows} rows in the warehouse, {erased.serving_rows} in the serving copy; aggregates follow with the next transform"
+        f"{erased.warehouse_rows} rows in the warehouse, {erased.serving_rows} in the served copies, {erased.snapshots} model "
+        "snapshots; aggregates follow with the next transform"
     )
-    return 0
+    if erased.unreadable:
+        print(
+            f"ingest: {erased.unreadable} landing files are not judged yet and cannot be read; run `ingest run`, then forget again",
+            file=sys.stderr,
+        )
+    return 1 if erased.unreadable else 0
 
 
 def _export_audience(settings: Settings, args: argparse.Namespace) -> int:

@@ -47,7 +47,9 @@ class Index:
     """What the ledger and the partition versions say, held while this process is the only writer."""
 
     def __init__(self, run: Run) -> None:
-        self.content: dict[tuple[str, str, str], str] = {}  # brand, feed, sha -> place of the loaded file
+        self.content: dict[
+            tuple[str, str, str], tuple[str, str]
+        ] = {}  # brand, feed, sha -> place, delivered_at
         self.places: dict[str, list[tuple[str, str]]] = {}  # place -> (sha, delivered_at) of loaded files
         self.unsettled: set[str] = set()
         self.lines: set[str] = set()
@@ -78,7 +80,7 @@ class Index:
         if word in LOADED_WORDS and sha is not None:
             self.places.setdefault(place, []).append((sha, delivered))
             if rows > 0:
-                self.content.setdefault((brand, feed, sha), place)
+                self.content.setdefault((brand, feed, sha), (place, delivered))
 
     def add_version(self, brand: str, feed: str, key: str, sha: str, delivered: str) -> None:
         self.versions.setdefault((brand, feed), {}).setdefault(key, []).append((delivered, sha))

@@ -1,4 +1,4 @@
-"""Erasure: a person leaves the landing zone, the warehouse and the serving copy, and a redelivery does not bring them back.
+"""Erasure: a person leaves the landing zone, the warehouse and every copy of it, and a redelivery does not bring them back.
 
 Subjects are given as e-mail addresses, telephone numbers or person ids, one a line. They are hashed at once; only
 hashes are written, to ``intake.suppression``, which the parser reads before it accepts any later row.
@@ -13,16 +13,20 @@ import io
 import os
 import shutil
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import duckdb
+import pyarrow as pa
+import pyarrow.parquet as pq
 
 from ingest import erasure
 from ingest.contracts import Contract
 from ingest.header import resolve
-from ingest.outcomes import NOOP, Settled
+from ingest.landing import Item
+from ingest.outcomes import NOOP, QF, Settled
 from ingest.pii import Hasher
+from ingest.preflight import encoding_of
 from ingest.rows import runner
 from ingest.run import is_new, landing_zone, opened
 from ingest.warehouse import LedgerRow, Warehouse, WarehouseError
@@ -33,13 +37,15 @@ KINDS = ("id", "email", "phone")
 
 @dataclass
 class Erased:
-    """What one erasure removed."""
+    """What one erasure removed, and how many files of the landing zone it could not read."""
 
     subjects: int = 0
     landing_rows: int = 0
     landing_files: int = 0
+    unreadable: int = 0
     warehouse_rows: int = 0
     serving_rows: int = 0
+    snapshots: int = 0
 
 
 def read_subjects(path: Path) -> list[str]:
@@ -83,36 +89,59 @@ def _clean_rows(
             pending.append(line)
             yield line
 
-    reader = csv.reader(lines(), delimiter=contract.delimiter)
-    for number, row in enumerate(reader, 1):
+    csv.field_size_limit(1 << 30)
+    for number, row in enumerate(csv.reader(lines(), delimiter=contract.delimiter), 1):
         if number <= layout.header_line:
-            hit = False
+            hits = 0
         elif len(row) == len(layout.names):
-            hit = any(hasher(kind, row[i]) in hashes for i, kind in spots)
+            hits = int(any(_hash(hasher, kind, row[i]) in hashes for i, kind in spots))
+        elif len(pending) > 1:  # a quote that never ends has swallowed lines: each is looked at by itself
+            alone = {line: next(csv.reader([line.replace('"', "")], delimiter=contract.delimiter), [])
+                     for line in pending}  # fmt: skip
+            named = {line for line, cells in alone.items() if _named(cells, hasher, hashes)}
+            hits = sum(line in named for line in pending)
+            kept.extend(line for line in pending if line not in named)
+            pending.clear()
         else:
-            hit = any(hasher(kind, cell) in hashes for cell in row for kind in KINDS)
-        if hit:
-            dropped += 1
-        else:
+            hits = int(_named(row, hasher, hashes))
+        if not hits:
             kept.extend(pending)
+        dropped += hits
         pending.clear()
     return "".join(kept), dropped
+
+
+def _hash(hasher: Hasher, kind: str, cell: str) -> str | None:
+    """Hash of a cell; stray bytes in it stand for no character."""
+    return hasher(kind, cell.encode("utf-8", "surrogateescape").decode("utf-8", "replace"))
+
+
+def _named(cells: Iterable[str], hasher: Hasher, hashes: set[str]) -> bool:
+    return any(_hash(hasher, kind, cell) in hashes for cell in cells for kind in KINDS)
 
 
 def _clean_bytes(
     raw: bytes, contract: Contract, contracts: Mapping[str, Contract], hasher: Hasher, hashes: set[str]
 ) -> tuple[bytes | None, int]:
-    """New bytes of a landing file (None = remove it whole) and how many rows of subjects it held."""
+    """New bytes of a landing file (None = nobody can say who is inside) and how many rows of subjects it held."""
     zipped = raw[:2] == b"\x1f\x8b"
     try:
         data = gzip.decompress(raw) if zipped else raw
-        text = data.decode("utf-16" if data[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig")
+        encoding, bom = encoding_of(data[:4096], contract.encoding)
+        # as the intake reads it: rows with bytes that are no text are refused one by one, and stay as they are
+        text = data[bom:].decode(encoding, "surrogateescape" if encoding == "utf-8" else "strict")
         clean, dropped = _clean_rows(text, contract, contracts, hasher, hashes)
     except (OSError, EOFError, UnicodeDecodeError, csv.Error, Settled, ValueError):
-        return None, 1  # nobody can say who is inside a refused file; it goes
+        return None, 0
     if not dropped:
         return raw, 0
-    out = clean.encode()
+    out = clean.encode("utf-8", "surrogateescape")
+    if encoding not in (
+        "utf-8",
+        "utf-16",
+        "utf-32",
+    ):  # without a mark the contract's encoding is expected again
+        out = clean.encode(encoding)
     return (gzip.compress(out, mtime=0) if zipped else out), dropped
 
 
@@ -132,7 +161,9 @@ def forget(settings: Settings, contracts: Mapping[str, Contract], subjects: list
         warehouse.transact(lambda ask: erasure.suppress(ask, hashes, settings.brand_id))
         _landing(settings, contracts, warehouse, hasher, hashes, report)
         report.warehouse_rows = warehouse.transact(lambda ask: erasure.erase(ask, hashes))
-    report.serving_rows = _serving(settings.serving_path, hashes)
+        # while the warehouse is held nobody publishes, so that no newer copy is overwritten by a cleaned older one
+        report.serving_rows = _copies(settings.serving_path, hashes)
+        report.snapshots = _snapshots(settings.runs_dir)
     return report
 
 
@@ -151,35 +182,70 @@ def _landing(
         if raw is None or contract is None:
             continue
         clean, dropped = _clean_bytes(raw, contract, contracts, hasher, hashes)
-        if not dropped:
-            continue
-        unread = is_new(item, memory, contracts)
-        now = landing.rewrite(item, clean)
-        report.landing_files += 1
         if clean is None:
-            continue
-        report.landing_rows += dropped
-        if not unread:
-            digest = hashlib.sha256(clean).hexdigest()
-            warehouse.record(LedgerRow(now, digest, NOOP, "rewritten_by_forget", "forget"))
+            if (item.fingerprint, QF) not in [
+                look[:2] for look in memory.fingerprints.get(item.source_key, ())
+            ]:
+                report.unreadable += 1  # not judged yet: the suppression list waits for its rows
+                continue
+            landing.rewrite(item, None)
+            report.landing_files += 1
+            _note(
+                warehouse, replace(item, fingerprint=f"{item.fingerprint}+removed"), raw, "removed_by_forget"
+            )
+        elif dropped:
+            unread = is_new(item, memory, contracts)
+            now = landing.rewrite(item, clean)
+            report.landing_files += 1
+            report.landing_rows += dropped
+            if not unread:
+                _note(warehouse, now, clean, "rewritten_by_forget")
 
 
-def _serving(path: Path, hashes: set[str]) -> int:
-    """Take the subjects out of a copy of the serving file and swap it in."""
+def _note(warehouse: Warehouse, item: Item, data: bytes, reason: str) -> None:
+    warehouse.record(LedgerRow(item, hashlib.sha256(data).hexdigest(), NOOP, reason, "forget"))
+
+
+def _copies(serving: Path, hashes: set[str]) -> int:
+    """Take the subjects out of the serving copy and of the brands' copies beside it; rows removed."""
+    return sum(_cleaned(path, hashes) for path in (serving, *sorted(serving.parent.glob("brands/*.duckdb"))))
+
+
+def _cleaned(path: Path, hashes: set[str]) -> int:
+    """Take the subjects out of a copy of one served file and swap it in; the publisher sweeps what a kill leaves."""
     if not path.exists():
         return 0
-    fresh = path.with_suffix(".forget.tmp")
-    shutil.copy2(path, fresh)
-    connection = duckdb.connect(str(fresh))
+    fresh = path.with_name(f"{path.name}.{os.getpid()}.tmp")
     try:
-        run = runner(connection)
-        erasure.meant(lambda sql, parameters=(): run(sql, parameters).fetchall(), hashes)
-        removed = erasure.deleted(lambda sql, parameters=(): run(sql, parameters).fetchall())
-        connection.execute("checkpoint")
+        shutil.copy2(path, fresh)
+        connection = duckdb.connect(str(fresh))
+        try:
+            run = runner(connection)
+            erasure.meant(lambda sql, parameters=(): run(sql, parameters).fetchall(), hashes)
+            removed = erasure.deleted(lambda sql, parameters=(): run(sql, parameters).fetchall())
+            connection.execute("checkpoint")
+        finally:
+            connection.close()
+        if removed:
+            os.replace(fresh, path)
+        return removed
     finally:
-        connection.close()
-    if removed:
-        os.replace(fresh, path)
-    else:
-        fresh.unlink()
-    return removed
+        fresh.unlink(missing_ok=True)
+
+
+def _snapshots(runs: Path) -> int:
+    """Remove the models' snapshots that hold personal keys: the next run copies the features anew; how many went."""
+    gone = 0
+    for folder in sorted(runs.glob("*")) if runs.is_dir() else []:
+        ours = (folder / "manifest.json").is_file() or folder.name.startswith(".snapshot-")
+        if ours and any(map(_personal, folder.rglob("*.parquet"))):
+            shutil.rmtree(folder)
+            gone += 1
+    return gone
+
+
+def _personal(path: Path) -> bool:
+    try:
+        return bool(set(erasure.HASH_COLUMNS) & set(pq.read_schema(path).names))
+    except (OSError, pa.ArrowInvalid):
+        return True  # half a file of a killed run: nobody can say who is inside

@@ -204,7 +204,7 @@ def _decoded(blocks: Iterator[bytes], encoding: str, bom: int) -> Iterator[bytes
         raise Refused("invalid_encoding", f"not readable as {encoding}") from None
 
 
-def _encoding(head: bytes, declared: str) -> tuple[str, int]:
+def encoding_of(head: bytes, declared: str) -> tuple[str, int]:
     if head.startswith(codecs.BOM_UTF8):
         return "utf-8", 3
     if (
@@ -347,7 +347,7 @@ def _copy(
         for _ in stream if not zipped else ():
             pass
         _refuse_binary(kind, source if not zipped else io.BytesIO(head))
-    encoding, bom = _encoding(head, declared)
+    encoding, bom = encoding_of(head, declared)
     for block in _decoded(stream, encoding, bom):
         if scanner.facts.size + len(block) > MAX_DECODED:
             raise Refused("size_cap", f"more than {MAX_DECODED} bytes")

@@ -17,8 +17,10 @@ from ingest.duckdb_file import LOADED, Index, connect
 from ingest.erasure import Ask
 from ingest.failpoints import reach
 from ingest.landing import Item
+from ingest.moves_duckdb import Move, neighbours, version_key
 from ingest.outcomes import NOOP
 from ingest.parsed import Parsed
+from ingest.resettle import redate
 from ingest.rows import runner
 from ingest.schema import FEED, HISTORY_COLUMNS, INTAKE, LEDGER, PARTITION_VERSION, quoted, statements
 from ingest.values import literal
@@ -132,6 +134,8 @@ class DuckDBWarehouse:
         """Write one ledger line, in its own transaction."""
         with self._transaction():
             reach("ledger_only_after_begin")
+            if row.outcome == NOOP:
+                self._redate(row)
             self._write_ledger(row)
             self._flush()
             reach("ledger_only_before_commit")
@@ -207,7 +211,8 @@ class DuckDBWarehouse:
             row.outcome, row.reason = NOOP, "same_content"
             row.rows_loaded = row.rows_quarantined = row.rows_declared = row.rows_file = 0
             row.money_loaded = row.money_quarantined = row.money_loaded * 0
-            if twin != item.source_key:
+            self._redate(row)
+            if twin[0] != item.source_key:
                 self._write_ledger(row)
             return row
         renamed = self._same_place(row)
@@ -256,114 +261,33 @@ class DuckDBWarehouse:
         incoming = self._incoming(contract, parsed, row)
         if not parsed.rows_good:
             return 0
+        move = Move(self._run, contract, row, names, raw, history, incoming)
         if contract.mode == "upsert":
-            return self._upsert(contract, raw, history, names, incoming, row)
-        return self._replace(contract, parsed, raw, history, names, incoming, row)
-
-    def _replace(
-        self,
-        contract: Contract,
-        parsed: Parsed,
-        raw: str,
-        history: str,
-        names: str,
-        incoming: str,
-        row: LedgerRow,
-    ) -> int:
-        run, sha = self._run, row.sha256 or ""
-        ours = [row.item.brand, contract.feed]
-        keys = [k for k, _ in parsed.partitions]
-        self._versions += [(*ours, k, sha, row.delivered, n) for k, n in parsed.partitions]
+            return move.merge(self._ask)
+        ours = (row.item.brand, contract.feed)
+        versions = self.index.versions.get(ours, {})
+        self._versions += [(*ours, k, row.sha256, row.delivered, n) for k, n in parsed.partitions]
         reach("load_after_versions")
-        versions = self.index.versions.get((row.item.brand, contract.feed), {})
-        around: list[
-            tuple[str, str | None, str | None, str | None]
-        ] = []  # key, file before, file after, its time
+        keys = [k for k, _ in parsed.partitions]
+        around = neighbours(versions, keys, (row.delivered, row.sha256 or ""))
         for k in keys:
-            others = versions.get(k)
-            if others:
-                before = max((v for v in others if v < (row.delivered, sha)), default=(None, None))
-                after = min((v for v in others if v > (row.delivered, sha)), default=(None, None))
-                around.append((k, before[1], after[1], after[0]))
-        for k in keys:
-            self.index.add_version(row.item.brand, contract.feed, k, sha, row.delivered)
-        if not around:
-            run(f"insert into {raw} ({names}) {incoming}")
-            reach("load_after_rows")
-            return 0
-        run(
-            "create or replace temp table version_around (k varchar, before varchar, after varchar, after_at timestamp)"
-        )
-        run(
-            "insert into version_around select unnest(?::varchar[]), unnest(?::varchar[]), unnest(?::varchar[]), unnest(?::timestamp[])",
-            [list(column) for column in zip(*around, strict=True)],
-        )
-        key = (
-            "concat_ws(chr(31), "
-            + ", ".join(f"cast({quoted(p)} as varchar)" for p in contract.partition)
-            + ")"
-        )
-        if not contract.partition:
-            key = "'*'"
-        near = f"brand_id = {literal(row.item.brand)}"
-        if contract.event_date in contract.partition and contract.event_date:
-            near += f" and {quoted(contract.event_date)} between date '{row.first_date}' and date '{row.last_date}'"
-        mark = f"{literal(row.sha256 or '')}, timestamp {literal(row.delivered)}"
-        won = f"{near} and {key} in (select k from version_around where after is null)"
-        moved = run(f"insert into {history} select {names}, {mark} from {raw} where {won}").fetchone()
-        reach("load_after_history")
-        run(f"delete from {raw} where {won}")
-        reach("load_after_delete")
-        lost = f"(select {key} as k_, * from ({incoming}))"
-        run(
-            f"insert into {raw} ({names}) select {names} from {lost} where k_ not in (select k from version_around where after is not null)"
-        )
-        reach("load_after_rows")
-        if any(entry[2] for entry in around):
-            reach("load_before_old_version")
-            run(
-                f"insert into {history} select {names}, after, after_at from {lost} join version_around on k = k_ and after is not null"
-            )
-            run(
-                f"update {history} as h set _superseded_by = {literal(row.sha256 or '')}, "
-                f"_superseded_at = timestamp {literal(row.delivered)} from version_around as v "
-                f"where {near.replace('brand_id', 'h.brand_id')} and {key} = v.k and v.after is not null and h._file_id = v.before"
-            )
-        return int(moved[0]) if moved else 0
+            self.index.add_version(*ours, k, row.sha256 or "", row.delivered)
+        return move.replace(around)
 
-    def _upsert(
-        self, contract: Contract, raw: str, history: str, names: str, incoming: str, row: LedgerRow
-    ) -> int:
-        run = self._run
-        run(f"create or replace temp table incoming_rows as {incoming}")
-        same = (
-            " and ".join(f"r.{quoted(k)} = i.{quoted(k)}" for k in contract.key)
-            + " and r.brand_id = i.brand_id"
-        )
-        newer = "(r._delivered_at, r._file_id) > (i._delivered_at, i._file_id)"
-        run(
-            f"create or replace temp table meeting as select r.rowid as id, i.rowid as mine, {newer} as keep, "
-            f"r._file_id as f, r._delivered_at as d from {raw} as r join incoming_rows as i on {same}"
-        )
-        reach("upsert_after_meeting")
-        met = run("select count(*), count(*) filter (where keep) from meeting").first()
-        if met[0] - met[1]:
-            mark = f"{literal(row.sha256 or '')}, timestamp {literal(row.delivered)}"
-            run(
-                f"insert into {history} select {names}, {mark} from {raw} where rowid in (select id from meeting where not keep)"
-            )
-            reach("load_after_history")
-            run(f"delete from {raw} where rowid in (select id from meeting where not keep)")
-            reach("load_after_delete")
-        if met[1]:
-            run(
-                f"insert into {history} select {names}, m.f, m.d from incoming_rows as i join meeting as m on m.mine = i.rowid and m.keep"
-            )
-            run("delete from incoming_rows where rowid in (select mine from meeting where keep)")
-        run(f"insert into {raw} ({names}) select {names} from incoming_rows")
-        reach("upsert_after_rows")
-        run("drop table incoming_rows")
-        return int(met[0] - met[1])
+    def _redate(self, row: LedgerRow) -> None:
+        """Content that came before under a later stamp counts from the earlier one."""
+        known = self.index.content.get((row.item.brand, row.item.feed, row.sha256 or ""))
+        if known is None or row.item.delivered >= known[1]:
+            return
+        self._flush()
+        contract = self.contracts[row.item.feed]
+        key = version_key(contract)
+        if redate(self._ask, contract, row.item.brand, row.sha256 or "", row.item.delivered, key):
+            reach("load_after_redate")
+            self._index = None
+
+    def _ask(self, sql: str, parameters: Sequence[object] = ()) -> list[tuple[Any, ...]]:
+        return self._run(sql, parameters).fetchall()
 
     def _quarantine(self, parsed: Parsed, row: LedgerRow) -> list[str]:
         if not parsed.rows_bad:
@@ -392,7 +316,7 @@ class DuckDBWarehouse:
     def transact(self, action: Callable[[Ask], T]) -> T:
         """Do several statements in one transaction."""
         with self._transaction():
-            return action(lambda sql, parameters=(): self._run(sql, parameters).fetchall())
+            return action(self._ask)
 
     def release(self, source_key: str, sha256: str, feed: str, brand: str) -> None:
         """Mark the refused rows of every delivery under one place as released by a repaired file."""

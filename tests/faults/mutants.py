@@ -87,7 +87,7 @@ MUTANTS = (
     Mutant("invisible characters", "careful.py", 'originals[item.name] = f"', 'ignored = f"', (31,)),
     Mutant("manifest rows", "worker.py", 'raise Refused("row_count_mismatch"', 'Refused("row_count_mismatch"', (5,)),
     Mutant("manifest size", "worker.py", 'raise NotYet("incomplete"', 'NotYet("incomplete"', (6,)),
-    Mutant("newest wins", "warehouse_duckdb.py", "won = f\"{near} and", "won = f\"false and {near} and", (75, 77)),
+    Mutant("newest wins", "moves_duckdb.py", "won = f\"{near} and", "won = f\"false and {near} and", (75, 77)),
 )  # fmt: skip
 _PLAY = """
 import sys, pathlib

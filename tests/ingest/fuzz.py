@@ -24,6 +24,7 @@ from ingest.outcomes import OUTCOMES
 from ingest.parsed import Parsed
 from ingest.pool import Parser
 from tests.faults.catalogue import good_rows, render
+from tests.ingest.evidence import before, keep
 from tests.ingest.helpers import ROOT
 
 TOKENS = [b'"', b"'", b",", b";", b"\t", b"\n", b"\r", b"\r\n", b"\0", b"\xff\xfe", b"\xef\xbb\xbf", b"\xed\xa0\x80", b"NaN", b"inf", b"1e999",
@@ -58,7 +59,10 @@ def broken(data: bytes, draw: random.Random) -> bytes:
 def one(
     number: int, draw: random.Random, bases: dict[str, bytes], formats: dict[str, str]
 ) -> tuple[str, str, bytes]:
-    feed = draw.choice(sorted(bases))
+    feeds = sorted(bases)  # narrow feeds more often: a file of a wide one costs several times as much
+    feed = draw.choices(
+        feeds, [1 / (1 + bases[name][:5000].count(b",", 0, bases[name].find(b"\n"))) for name in feeds]
+    )[0]
     data = broken(bases[feed], draw)
     name = f"f{number}__20261030T060000Z.{formats[feed]}"
     style = draw.random()
@@ -72,12 +76,12 @@ def one(
     return feed, name, data
 
 
-def run(files: int, seed: int, seconds: float = 1e9) -> dict[str, Any]:
-    """Feed ``files`` fuzzed deliveries to one limited parser process; what came of them."""
+def run(files: int, seed: int, seconds: float = 1e9, first: int = 0) -> dict[str, Any]:
+    """Feed ``files`` fuzzed deliveries from number ``first`` on to one limited parser process; what came of them."""
     contracts = load_contracts()
     bases = {f: render(c, good_rows(c, 25)) for f, c in contracts.items() if not c.open_columns}
     formats = {f: c.format for f, c in contracts.items()}
-    folder, draw = Path(tempfile.mkdtemp(prefix="fuzz")), random.Random(seed)
+    folder = Path(tempfile.mkdtemp(prefix="fuzz"))
     setup = {
         "key": "00" * 16,
         "folder": str(folder),
@@ -90,11 +94,12 @@ def run(files: int, seed: int, seconds: float = 1e9) -> dict[str, Any]:
     parser, counts, wrong, slowest = Parser(setup), Counter[str](), [], 0.0
     reasons: Counter[str] = Counter()
     started = time.monotonic()
-    done = 0
+    done = bombs = 0
     try:
-        for number in range(files):
+        for number in range(first, first + files):
             if time.monotonic() - started > seconds:
                 break
+            draw = random.Random(f"{seed}:{number}")
             feed, name, data = one(number, draw, bases, formats)
             path = folder / name
             path.write_bytes(data)
@@ -106,6 +111,7 @@ def run(files: int, seed: int, seconds: float = 1e9) -> dict[str, Any]:
             slowest = max(slowest, time.monotonic() - before)
             path.unlink()
             done += 1
+            bombs += number % 1000 == 999
             if answer is None or answer["outcome"] == "LIMIT":
                 wrong.append(f"{number} {feed}: {answer and (answer['reason'], answer['detail'])}")
                 parser.close(kill=True)
@@ -129,7 +135,7 @@ def run(files: int, seed: int, seconds: float = 1e9) -> dict[str, Any]:
         parser.close()
         shutil.rmtree(folder, ignore_errors=True)
     return {
-        "files": done, "seed": seed, "outcomes": dict(counts), "reasons": dict(reasons.most_common()), "wrong": wrong,
+        "files": done, "bombs": bombs, "outcomes": dict(counts), "reasons": dict(reasons.most_common()), "wrong": wrong,
         "slowest_seconds": round(slowest, 2), "seconds": round(time.monotonic() - started, 1),
     }  # fmt: skip
 
@@ -139,11 +145,13 @@ def main() -> None:
     parser.add_argument("--files", type=int, default=100_000)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--minutes", type=float, default=600)
+    parser.add_argument("--resume", action="store_true", help="add to the result that is there")
     parser.add_argument("--out", type=Path, default=ROOT / "benchmarks" / "results" / "ingest_fuzz.json")
     args = parser.parse_args()
-    report = run(args.files, args.seed, args.minutes * 60)
-    args.out.parent.mkdir(parents=True, exist_ok=True)
-    args.out.write_text(json.dumps(report, indent=1) + "\n")
+    old = before(args.out, args.resume)
+    first = old.get("files", 0)
+    report = run(args.files - first, args.seed, args.minutes * 60, first)
+    report = keep(args.out, old, report, report["files"])
     print(json.dumps(report, indent=1))
     raise SystemExit(1 if report["wrong"] else 0)
 

@@ -8,6 +8,7 @@ a real file system that is too small (a tmpfs; needs root); and an error that th
 from __future__ import annotations
 
 import argparse
+import functools
 import json
 import os
 import random
@@ -20,14 +21,16 @@ import time
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from ingest import failpoints
 from settings import Settings
+from tests.ingest.evidence import before, keep
 from tests.ingest.helpers import ROOT
 from tests.ingest.kills import Stage, in_child, places
 
 ERRORS = ("ENOSPC", "EIO", "ENOMEM")
-CALLS = ("pwrite64", "fsync", "openat", "pread64")
+CALLS = ("write", "pwrite64", "fdatasync", "openat", "pread64")
 SECONDS = 60.0
 NAMED = re.compile(
     r"space|i/o error|input/output|memory|allocat|too large|disk|write|fsync|sync|truncate|director|remove",
@@ -75,7 +78,7 @@ def at_place(stage: Stage, settings: Settings, draw: random.Random) -> tuple[str
 
 def small_disk(stage: Stage, settings: Settings, draw: random.Random) -> tuple[str, int | None]:
     target = settings.data_dir
-    room = len(stage.empty) + draw.randrange(4096, 300_000)
+    room = len(stage.empty) + draw.randrange(4096, 100_000)
     subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={room}", "tmpfs", str(target)], check=True)
     settings.warehouse_path.write_bytes(stage.empty)
     status = finished(in_child(told(settings, lambda: stage.run(settings))))
@@ -83,25 +86,45 @@ def small_disk(stage: Stage, settings: Settings, draw: random.Random) -> tuple[s
     return "a file system that is full", status
 
 
-def system_call(stage: Stage, settings: Settings, draw: random.Random) -> tuple[str, int | None]:
-    call, word, nth = draw.choice(CALLS), draw.choice(ERRORS), 1 + draw.randrange(20)
+def traced(stage: Stage, settings: Settings, options: list[str], out: Path) -> int | None:
+    """Exit status of a load under strace; only calls on the data folder's files count."""
 
     def disturbed() -> None:
         os.kill(os.getpid(), signal.SIGSTOP)
         stage.run(settings)
 
+    home = settings.warehouse_path
+    files = [part for path in (home, Path(f"{home}.wal")) for part in ("-P", str(path))]
     pid = in_child(told(settings, disturbed))
     os.waitpid(pid, os.WUNTRACED)
     tracer = subprocess.Popen(
-        ["strace", "-f", "-p", str(pid), "-o", "/dev/null", "-e", f"trace={call}",
-         "-e", f"inject={call}:error={word}:when={nth}"], stderr=subprocess.PIPE, text=True,
-    )  # fmt: skip
+        ["strace", "-f", "-p", str(pid), "-o", str(out), *files, *options], stderr=subprocess.PIPE, text=True
+    )
     if tracer.stderr is not None:
         tracer.stderr.readline()  # "attached"
     os.kill(pid, signal.SIGCONT)
     status = finished(pid)
     tracer.wait(timeout=SECONDS)
-    return f"{word} from {call}", status
+    return status
+
+
+def system_call(stage: Stage, settings: Settings, draw: random.Random) -> tuple[str, int | None]:
+    counts = _calls(stage)
+    call, word = draw.choice(CALLS), draw.choice(ERRORS)
+    nth = 1 + draw.randrange(max(1, counts[call]))
+    options = ["-e", f"trace={call}", "-e", f"inject={call}:error={word}:when={nth}"]
+    return f"{word} from {call}", traced(stage, settings, options, Path(os.devnull))
+
+
+@functools.lru_cache(maxsize=1)
+def _calls(stage: Stage) -> Counter[str]:
+    """How often an undisturbed load calls the kernel on the warehouse's files: an injection beyond that would miss."""
+    spot, settings = stage.folder_for_trial()
+    out = stage.folder / "calls.txt"
+    traced(stage, settings, ["-e", "trace=" + ",".join(CALLS)], out)
+    counts = Counter(re.findall(r"^\d+ +([a-z0-9]+)\(", out.read_text(), re.MULTILINE))
+    shutil.rmtree(spot, ignore_errors=True)
+    return counts
 
 
 def kinds() -> tuple[list[Callable[[Stage, Settings, random.Random], tuple[str, int | None]]], list[str]]:
@@ -119,18 +142,21 @@ def kinds() -> tuple[list[Callable[[Stage, Settings, random.Random], tuple[str, 
     return able, unable
 
 
-def trials(folder: Path, count: int, files: int, seed: int = 1, minutes: float = 600) -> dict[str, object]:
-    """Disturb ``count`` loads; what was injected, how many runs it made fail, and what went wrong."""
-    stage, draw = Stage(folder, files), random.Random(seed)
+def trials(
+    folder: Path, count: int, files: int, seed: int = 1, minutes: float = 600, first: int = 0
+) -> dict[str, Any]:
+    """Disturb ``count`` loads from trial ``first`` on; what was injected, which runs it made fail, what went wrong."""
+    stage = Stage(folder, files)
     able, unable = kinds()
     tried: Counter[str] = Counter()
     failed: Counter[str] = Counter()
     wrong: list[str] = []
     started = time.monotonic()
     done = 0
-    for number in range(count):
+    for number in range(first, first + count):
         if time.monotonic() - started > minutes * 60:
             break
+        draw = random.Random(f"{seed}:{number}")
         spot, settings = stage.folder_for_trial()
         kind = able[number % len(able)]
         name, status = kind(stage, settings, draw)
@@ -164,14 +190,17 @@ def main() -> None:
     parser.add_argument("--files", type=int, default=8)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--minutes", type=float, default=600)
+    parser.add_argument("--resume", action="store_true", help="add to the result that is there")
     parser.add_argument("--out", type=Path, default=ROOT / "benchmarks" / "results" / "ingest_io_faults.json")
     args = parser.parse_args()
+    old = before(args.out, args.resume)
+    first = old.get("trials", 0)
     folder = Path(tempfile.mkdtemp(prefix="io_faults"))
     try:
-        report = trials(folder, args.trials, args.files, args.seed, args.minutes)
+        report = trials(folder, args.trials - first, args.files, args.seed, args.minutes, first)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
-    args.out.write_text(json.dumps(report, indent=1) + "\n")
+    report = keep(args.out, old, report, report["trials"])
     print(json.dumps(report, indent=1))
     raise SystemExit(1 if report["wrong"] else 0)
 

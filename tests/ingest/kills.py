@@ -28,6 +28,7 @@ from ingest import run as runner
 from ingest.contracts import load_contracts
 from ingest.parsed import Parsed
 from settings import Settings
+from tests.ingest.evidence import before, keep
 from tests.ingest.helpers import ROOT, command, settings_for
 from tests.ingest.world import deliver, deliveries
 
@@ -173,17 +174,18 @@ class Stage:
 
 
 def load_trials(
-    folder: Path, trials: int, files: int, seed: int = 1, minutes: float = 600
+    folder: Path, trials: int, files: int, seed: int = 1, minutes: float = 600, first: int = 0
 ) -> tuple[Counter[str], list[str]]:
-    """Kill the load ``trials`` times; kills that met it, by place, and what went wrong."""
-    stage, draw = Stage(folder, files), random.Random(seed)
+    """Kill the load ``trials`` times from trial ``first`` on; kills that met it, by place, and what went wrong."""
+    stage = Stage(folder, files)
     names = [p for p in places() if not p.startswith("worker_")]
     hits: Counter[str] = Counter()
     wrong: list[str] = []
     until = time.monotonic() + minutes * 60
-    for number in range(trials):
+    for number in range(first, first + trials):
         if time.monotonic() > until:
             break
+        draw = random.Random(f"{seed}:{number}")
         random_time = number % 5 == 4
         place = "" if random_time else names[(number + seed) % len(names)]
         nth = 1 + draw.randrange(3)
@@ -207,37 +209,42 @@ def whole_trial(folder: Path, place: str, nth: int, settings: Settings) -> bool:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--trials", type=int, default=200)
+    parser.add_argument(
+        "--trials", type=int, default=200, help="so many in all, with --resume the earlier ones included"
+    )
     parser.add_argument("--files", type=int, default=8)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--minutes", type=float, default=600, help="stop early after so long")
+    parser.add_argument("--resume", action="store_true", help="add to the result that is there")
     parser.add_argument("--out", type=Path, default=ROOT / "benchmarks" / "results" / "ingest_kills.json")
     args = parser.parse_args()
+    old = before(args.out, args.resume)
+    first = old.get("trials", 0)
     folder = Path(tempfile.mkdtemp(prefix="kills"))
     started = time.monotonic()
     try:
-        hits, wrong = load_trials(folder, args.trials, args.files, args.seed, args.minutes)
+        hits, wrong = load_trials(folder, args.trials - first, args.files, args.seed, args.minutes, first)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
     done = hits.pop("trials", 0)
     report = {
         "trials": done,
         "reached": sum(hits.values()),
-        "places": len([p for p in hits if hits[p]]),
         "by_place": dict(sorted(hits.items())),
         "wrong": wrong,
         "seconds": round(time.monotonic() - started, 1),
     }
-    args.out.parent.mkdir(parents=True, exist_ok=True)
-    args.out.write_text(json.dumps(report, indent=1) + "\n")
-    for name, count in sorted(hits.items()):
+    report = keep(args.out, old, report, done)
+    by_place = report["by_place"]
+    for name, count in sorted(by_place.items()):
         print(f"{name:28s} {count}")
     print(
-        f"{report['reached']} of {done} reached at {report['places']} places; {len(wrong)} wrong; {report['seconds']} s"
+        f"{report['reached']} of {report['trials']} reached at {sum(map(bool, by_place.values()))} places; "
+        f"{len(report['wrong'])} wrong; {report['seconds']} s"
     )
-    for line in wrong:
+    for line in report["wrong"]:
         print("WRONG", line)
-    raise SystemExit(1 if wrong else 0)
+    raise SystemExit(1 if report["wrong"] else 0)
 
 
 if __name__ == "__main__":

@@ -7,17 +7,21 @@ few runs. A run after the last one must change no row.
 from __future__ import annotations
 
 import argparse
+import hashlib
 import json
 import random
 import shutil
 import tempfile
 import time
+from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import duckdb
 
 from ingest import run as runner
 from settings import Settings
+from tests.ingest.evidence import before, keep
 from tests.ingest.helpers import ROOT
 from tests.ingest.kills import FEEDS, Stage
 
@@ -25,43 +29,51 @@ RUNS = 8
 
 
 def held(settings: Settings) -> str:
-    """Current and superseded rows, without what the order of arrival may name differently among equal contents."""
+    """Digest of all that orders must not change: current rows and superseded ones in every column (file, line, times and
+    successor included), the versions of every partition, refused rows and warnings."""
+    parts = [f"select * from {schema}.{feed}" for feed in FEEDS for schema in ("raw", "raw_history")]
+    parts += [
+        "select * from intake.partition_version",
+        "select feed, sha256, line, reason, field, row_text, delivered_at from intake.quarantine",
+        "select feed, sha256, code, detail, row_count from intake.warning",
+    ]
     connection = duckdb.connect(str(settings.warehouse_path), read_only=True)
     try:
-        return str(
-            [
-                connection.execute(
-                    "select count(*), sum(hash(x)::hugeint) from "
-                    f"(select * exclude (_file_id, _delivered_at, _line) from raw.{feed}) as x"
-                ).fetchall()
-                for feed in FEEDS
-            ]
-        )
+        found = [
+            connection.execute(
+                f"select count(*), coalesce(sum(hash(x)::hugeint), 0) from ({part}) as x"
+            ).fetchone()
+            for part in parts
+        ]
     finally:
         connection.close()
+    return hashlib.sha256(str(found).encode()).hexdigest()[:12]
 
 
-def orders(folder: Path, files: int, count: int, seed: int = 1, minutes: float = 600) -> dict[str, object]:
-    """Load in ``count`` orders; the number of different states and of second runs that found work."""
+def orders(
+    folder: Path, files: int, count: int, seed: int = 1, minutes: float = 600, first: int = 0
+) -> dict[str, Any]:
+    """Load in ``count`` orders from number ``first`` on; the states met and the second runs that found work."""
     stage, started = Stage(folder, files), time.monotonic()
     items = list(runner.landing_zone(stage.settings, stage.contracts).items())
     states: set[str] = set()
     busy = done = 0
-    for number in range(count):
+    for number in range(first, first + count):
         if time.monotonic() - started > minutes * 60:
             break
         spot, settings = stage.folder_for_trial()
         shuffled = random.Random(seed * 1000 + number).sample(items, len(items))
         for start in range(RUNS):
             runner.run(settings, stage.contracts, items=shuffled[start::RUNS])
-        before = held(settings)
-        busy += bool(runner.run(settings, stage.contracts)) or held(settings) != before
-        states.add(before)
+        before_second = held(settings)
+        busy += bool(runner.run(settings, stage.contracts)) or held(settings) != before_second
+        states.add(before_second)
         done += 1
         shutil.rmtree(spot, ignore_errors=True)
+    words = Counter(answer["outcome"] for answer in stage.answers.values())
     return {
-        "deliveries": len(items), "orders": done, "states": len(states), "second_runs_that_changed_something": busy,
-        "seconds": round(time.monotonic() - started, 1),
+        "deliveries": len(items), "parsed": words["PARSED"], "orders": done, "states": sorted(states),
+        "second_runs_that_changed_something": busy, "seconds": round(time.monotonic() - started, 1),
     }  # fmt: skip
 
 
@@ -71,16 +83,21 @@ def main() -> None:
     parser.add_argument("--orders", type=int, default=100)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--minutes", type=float, default=600)
+    parser.add_argument("--resume", action="store_true", help="add to the result that is there")
     parser.add_argument("--out", type=Path, default=ROOT / "benchmarks" / "results" / "ingest_orders.json")
     args = parser.parse_args()
+    old = before(args.out, args.resume)
+    first = old.get("orders", 0)
     folder = Path(tempfile.mkdtemp(prefix="orders"))
     try:
-        report = orders(folder, args.files, args.orders, args.seed, args.minutes)
+        report = orders(folder, args.files, args.orders - first, args.seed, args.minutes, first)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
-    args.out.write_text(json.dumps(report, indent=1) + "\n")
+    report = keep(args.out, old, report, report["orders"])
     print(json.dumps(report, indent=1))
-    raise SystemExit(0 if report["states"] == 1 and not report["second_runs_that_changed_something"] else 1)
+    raise SystemExit(
+        0 if len(report["states"]) == 1 and not report["second_runs_that_changed_something"] else 1
+    )
 
 
 if __name__ == "__main__":

@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 
 from ingest import run as runner
+from ingest.contracts import load_contracts
+from ingest.replay import replay
 from tests.ingest.helpers import command, ingest, query, settings_for
 from tests.ingest.io_faults import trials
 from tests.ingest.kills import load_trials, places, whole_trial
@@ -52,10 +54,36 @@ def test_many_kills(tmp_path: Path) -> None:
     assert wrong == [] and len([h for h in hits if hits[h]]) > 25
 
 
-def test_memory_limit_is_a_reason_not_a_crash(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("limit", "reason"),
+    [
+        ({"INGEST_PARSER_LIMIT_BYTES": str(60 << 20)}, "parser_crashed"),
+        ({"INGEST_PARSER_MEMORY": "300KB"}, "memory_limit"),
+    ],
+)
+def test_a_memory_limit_refuses_the_file_and_replay_heals(
+    tmp_path: Path, limit: dict[str, str], reason: str
+) -> None:
     settings = settings_for(tmp_path)
     deliver(Path(settings.landing_uri), deliveries(1))
-    done = command(settings, "run", env={"INGEST_PARSER_LIMIT_BYTES": str(60 << 20)})
+    done = command(settings, "run", env=limit)
+    assert done.returncode == 0 and "Traceback" not in done.stderr
+    lines = "select outcome, reason, rows_loaded from intake.ledger"
+    assert query(settings, lines) == [("QF", reason, 0)]
+    assert ingest(settings) == []  # refused is settled: only an engineer who gives it more memory asks again
+    assert query(settings, lines) == [("QF", reason, 0)]
+    uri = str(next(Path(settings.landing_uri).rglob("*.csv")))
+    assert [line.outcome for line in replay(settings, load_contracts(), uri)] == ["LOAD"]
+    assert query(settings, "select count(*) from raw.google_ads_campaign")[0][0] > 0
+
+
+def test_a_full_work_disk_aborts_and_the_next_run_loads(tmp_path: Path) -> None:
+    settings = settings_for(tmp_path)
+    deliver(Path(settings.landing_uri), deliveries(1))
+    done = command(settings, "run", env={"INGEST_FAILPOINT": "worker_after_receive:1=ENOSPC"})
     assert "Traceback" not in done.stderr
-    assert query(settings, "select outcome from intake.ledger") in ([("QF",)], [("ABORT",)])
-    assert ingest(settings) == [] or True
+    assert query(settings, "select outcome, reason from intake.ledger") == [("ABORT", "work_disk")]
+    assert query(settings, "select count(*) from raw.google_ads_campaign") == [(0,)]
+    assert [line.outcome for line in ingest(settings)] == ["LOAD"]
+    assert query(settings, "select outcome from intake.ledger") == [("LOAD",)]
+    assert ingest(settings) == []

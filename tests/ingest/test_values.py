@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import re
 from decimal import Decimal
-from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
@@ -73,8 +71,7 @@ def test_declared_locales(locale: str, currency: str, text: str, value: str) -> 
 
 @pytest.mark.parametrize("text", ["15,50", "1.258,54", "\u20ac6", "1,00,000", "5-5", "", "$", "1e9999"])
 def test_undeclared_forms_are_no_numbers(text: str) -> None:
-    value = number("us", "USD", text)
-    assert value is None or abs(value) > 10**30
+    assert number("us", "USD", text) is None
 
 
 @pytest.mark.parametrize(
@@ -102,7 +99,3 @@ def test_account_days_on_both_clock_changes() -> None:
     assert slow_value(f"timestamp||{zone}|", "2026-03-08 03:30:00") == "2026-03-08 07:30:00.000000"
     assert slow_value(f"timestamp||{zone}|", "2026-11-01 23:59:59") == "2026-11-02 04:59:59.000000"
     assert slow_value("timestamp||UTC|", "2026-01-05T10:00:00+02:00") == "2026-01-05 08:00:00.000000"
-
-
-def test_contract_samples_parse(tmp_path: Path) -> None:
-    assert re.match("^[a-z]", CONTRACT.feed) and tmp_path.exists()

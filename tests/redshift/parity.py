@@ -13,7 +13,7 @@ import duckdb
 import pyarrow as pa
 import redshift_connector
 
-from ingest.warehouse_redshift import _fitting
+from ingest.staging_redshift import fitting
 from modeling.io.redshift import arrow_type
 from settings import ROOT
 from sql.catalog import MANAGED_SCHEMAS, tables
@@ -52,7 +52,7 @@ def transfer(
             ).to_arrow_table()
             if not rows.num_rows:
                 continue
-            fitted = {c.name: _fitting(rows[c.name], c.name, c.type, table.name) for c in table.columns}
+            fitted = {c.name: fitting(rows[c.name], c.name, c.type, table.name) for c in table.columns}
             manifest = staging.put(pa.table(fitted), f"{table.schema}_{table.name}")
             cursor.execute(
                 copy_parquet(table.qualified, [quote(n) for n in names], manifest, stack.copy_role)
