@@ -34,3 +34,34 @@
     ) as ranked_runs
     where ranked_runs.newest = 1
 {%- endmacro %}
+
+{#- The newest good run among several jobs, one row per brand: for answers that put what the jobs found side by side, and that stand
+    also where one of them was refused or has not run. Of runs over the same day the first named job's counts. Use it as a CTE body. -#}
+{% macro newest_run(jobs) -%}
+    select
+        candidate_runs.brand_id,
+        candidate_runs.run_id,
+        candidate_runs.as_of_date
+    from (
+        select
+            job_runs.*,
+            row_number() over (
+                partition by job_runs.brand_id
+                order by job_runs.as_of_date desc, job_runs.preference asc
+            ) as newest_of_jobs
+        from (
+            {%- for job in jobs %}
+            select
+                {{ job }}_run.brand_id,
+                {{ job }}_run.run_id,
+                {{ job }}_run.as_of_date,
+                {{ loop.index }} as preference
+            from ({{ latest_run(job) }}) as {{ job }}_run
+            {%- if not loop.last %}
+            union all
+            {%- endif %}
+            {%- endfor %}
+        ) as job_runs
+    ) as candidate_runs
+    where candidate_runs.newest_of_jobs = 1
+{%- endmacro %}

@@ -1,13 +1,31 @@
 {# Every answer about a channel side by side, in the launch window. Claims and attribution divide sales that may have happened anyway:
    attribution's shares are of all retail sales in the window, so every model adds up to them. Only the mix model and lift tests are
    incremental. The verdict compares shares of the paid total, because a divided total and a caused total are of different size. #}
-with windows as (
+with launches as (
     select
         brand_id,
-        min(window_start) as window_start,
-        max(window_end) as window_end
+        'attribution' as job,
+        window_start,
+        window_end
     from {{ ref('fct_attribution_interval') }}
     where window_name = 'launch'
+    union all
+    select
+        brand_id,
+        'mmm' as job,
+        window_start,
+        window_end
+    from {{ ref('fct_channel_roi') }}
+    where window_name = 'launch'
+),
+
+{# Attribution's launch window; the mix model's where attribution was refused or has not run. #}
+windows as (
+    select
+        brand_id,
+        coalesce(min(case when job = 'attribution' then window_start end), min(window_start)) as window_start,
+        coalesce(max(case when job = 'attribution' then window_end end), max(window_end)) as window_end
+    from launches
     group by brand_id
 ),
 
@@ -231,7 +249,7 @@ select
     latest.as_of_date
 from evidence
 inner join (
-    {{ latest_run('attribution') }}
+    {{ newest_run(['attribution', 'mmm', 'geolift']) }}
 ) as latest
     on evidence.brand_id = latest.brand_id
 left join verdicts as own

@@ -1,5 +1,7 @@
 {# The five working hypotheses of the campaign. Each is an estimate with an interval; supported means that its probability is at least
-   95 %, not supported that it is at most 5 %, undetermined everything else, also where an input is missing. #}
+   95 %, not supported that it is at most 5 %, undetermined everything else, also where an input is missing. The fourth rests on p-values:
+   supported where the smallest, times the number of tests, is at most .05. A p-value is no probability of the hypothesis and a large one
+   is no evidence against it, so it gives neither a probability nor a "not supported". #}
 {% set queries = {
     1: "select channel_id, credited_share, incremental_share, roas from marts.fct_channel_evidence where source = 'last_touch' and channel_id in ('youtube', 'ctv_other')",
     2: "select credited_share, incremental_share, source_verdict_probability from marts.fct_channel_evidence where source = 'last_touch' and channel_id = 'meta_retargeting'",
@@ -15,7 +17,7 @@
     5: 'Forecasting demand by region and retailer helps prevent lost sales and overstock.'
 } %}
 with brands as (
-    {{ latest_run('attribution') }}
+    {{ newest_run(['attribution', 'mmm', 'geolift', 'forecast']) }}
 ),
 
 caused as (
@@ -136,10 +138,23 @@ tests as (
         lift_ci_high,
         p_value,
         row_number() over (partition by brand_id order by p_value asc, experiment_id asc) as strongest,
-        count(*) over (partition by brand_id) as tests,
-        sum(case when p_value < 0.05 then 1 else 0 end) over (partition by brand_id) as found
+        count(p_value) over (partition by brand_id) as tests
     from {{ ref('fct_geo_lift') }}
     where is_primary
+),
+
+{# Bonferroni: the smallest of many p-values is small by chance, so each counts times the number of tests. #}
+strongest_test as (
+    select
+        brand_id,
+        max(case when strongest = 1 then experiment_id end) as experiment_id,
+        max(case when strongest = 1 then lift_pct end) as lift_pct,
+        max(case when strongest = 1 then lift_ci_high - lift_ci_low end) as ci_width,
+        max(tests) as tests,
+        sum(case when p_value * tests <= 0.05 then 1 else 0 end) as found,
+        min(case when p_value * tests > 1 then 1 else p_value * tests end) as corrected_p
+    from tests
+    group by brand_id
 ),
 
 placebos as (
@@ -222,19 +237,20 @@ answers as (
     from shift
     union all
     select
-        tests.brand_id,
+        strongest_test.brand_id,
         4 as hypothesis_id,
-        tests.lift_pct as estimate,
-        (tests.lift_ci_high - tests.lift_ci_low) / 3.92 as error,
-        case when coalesce(placebos.rate_low, 0) <= 0.05 then tests.p_value else 1 end as p_value,
-        'percent lift in ' || tests.experiment_id as unit,
-        cast(tests.found as varchar(8)) || ' of ' || cast(tests.tests as varchar(8)) || ' tests exclude zero; '
+        strongest_test.lift_pct as estimate,
+        strongest_test.ci_width / 3.92 as error,
+        case when coalesce(placebos.rate_low, 0) <= 0.05 then strongest_test.corrected_p else 1 end as p_value,
+        'percent lift in ' || strongest_test.experiment_id as unit,
+        cast(strongest_test.found as varchar(8)) || ' of ' || cast(strongest_test.tests as varchar(8))
+        || ' tests exclude zero, p times the number of tests (smallest '
+        || coalesce(cast(cast(round(cast(strongest_test.corrected_p as decimal(10, 6)), 3) as decimal(10, 3)) as varchar(8)), 'none') || '); '
         || coalesce(cast(cast(round(cast(100 * placebos.false_positive_rate as decimal(10, 4)), 1) as decimal(10, 1)) as varchar(8)), 'no')
         || ' % of A/A tests do' as evidence
-    from tests
+    from strongest_test
     left join placebos
-        on tests.brand_id = placebos.brand_id
-    where tests.strongest = 1
+        on strongest_test.brand_id = placebos.brand_id
     union all
     select
         brand_id,
@@ -251,7 +267,7 @@ judged as (
     select
         answers.*,
         case
-            when p_value is not null then 1 - p_value
+            when hypothesis_id = 4 then null
             when error > 0
                 then
                     1 / (1 + exp(
@@ -280,6 +296,7 @@ select
     judged.estimate + 1.96 * judged.error as ci_high,
     coalesce(judged.unit, 'no estimate yet') as unit,
     case
+        when judged.p_value <= 0.05 then 'supported'
         when judged.probability >= 0.95 then 'supported'
         when judged.probability <= 0.05 then 'not supported'
         else 'undetermined'
