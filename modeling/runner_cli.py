@@ -23,6 +23,8 @@ from settings import Settings, load_settings
 
 DATE_COLUMNS = {"as_of_date", "window_start", "window_end"}
 TIME_COLUMNS = {"started_at", "finished_at"}
+#: Snapshots that stay, newest first: one run of fits and one refit at a time read theirs, the rest is for looking back.
+KEEP_SNAPSHOTS = 5
 
 
 def add_parsers(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -122,9 +124,25 @@ def take_snapshot(settings: Settings, jobs: list[str]) -> Path:
             plans = {stage: runner.plan(snapshot, stage, jobs) for stage in runner.stages(jobs)}
             (temporary / "plan.json").write_text(json.dumps(plans))
             os.replace(temporary, final)
+        os.utime(final)  # an equal snapshot that was there already is the newest again
+        prune(settings.runs_dir)
         return final
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
+
+
+def prune(runs: Path, keep: int = KEEP_SNAPSHOTS) -> list[str]:
+    """Remove all but the newest snapshots, and what killed runs left more than a day ago; the names that went.
+
+    Their results are in the warehouse; only the copies of the features, which hold personal keys, are lost.
+    """
+    whole = [f for f in runs.iterdir() if not f.name.startswith(".") and (f / "manifest.json").is_file()]
+    newest = sorted(whole, key=lambda folder: folder.stat().st_mtime_ns, reverse=True)
+    yesterday = dt.datetime.now().timestamp() - 86_400
+    dead = [f for f in runs.glob(".snapshot-*") if f.stat().st_mtime < yesterday]
+    for folder in (gone := [*newest[keep:], *dead]):
+        shutil.rmtree(folder, ignore_errors=True)
+    return sorted(folder.name for folder in gone)
 
 
 def _locate(warehouse: Warehouse, table: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+import os
 import sys
 import types
 from collections.abc import Iterator
@@ -188,3 +189,15 @@ def test_the_dag_has_the_stages_that_the_jobs_need() -> None:
             assert 0 < at[needed] < at[job], f"{job} needs {needed}"
     dag = (Path(runner.__file__).resolve().parents[1] / "dags" / "fit_models.py").read_text()
     assert f"WAVES = {len(stages) - 1}\n" in dag
+
+
+def test_old_snapshots_and_dead_halves_go(tmp_path: Path) -> None:
+    for age, name in enumerate(("new", "middle", "old", ".snapshot-live", ".snapshot-dead", "no_snapshot")):
+        folder = tmp_path / name
+        folder.mkdir()
+        if name in ("new", "middle", "old", ".snapshot-dead"):
+            (folder / "manifest.json").write_text("{}")
+        moment = dt.datetime.now().timestamp() - age * (60 if name != ".snapshot-dead" else 30_000)
+        os.utime(folder, (moment, moment))
+    assert runner_cli.prune(tmp_path, keep=2) == [".snapshot-dead", "old"]
+    assert sorted(f.name for f in tmp_path.iterdir()) == [".snapshot-live", "middle", "new", "no_snapshot"]
