@@ -29,7 +29,17 @@ import pyarrow.parquet as pq
 
 from modeling.errors import Refusal
 
-__all__ = ["JOBS", "JobResult", "Refusal", "Snapshot", "fit_unit", "output_tables", "stages", "waves"]
+__all__ = [
+    "JOBS",
+    "OPTIONAL_JOBS",
+    "JobResult",
+    "Refusal",
+    "Snapshot",
+    "fit_unit",
+    "output_tables",
+    "stages",
+    "waves",
+]
 
 #: Rooms that run in the warehouse, in the order in which logs show them.
 JOBS = (
@@ -44,8 +54,10 @@ JOBS = (
     "segment_response",
     "budget",
 )
+#: Run only where they are named: they need an environment of their own.
+OPTIONAL_JOBS = ("mmm_bayes",)
 #: Jobs whose folder is not their own name.
-_ROOMS = {"segment_response": "modeling.segments.response"}
+_ROOMS = {"segment_response": "modeling.segments.response", "mmm_bayes": "modeling.mmm.bayes"}
 PACKAGE = Path(__file__).resolve().parent
 
 
@@ -82,9 +94,9 @@ def _job(job: str) -> ModuleType:
 
 
 def output_tables(jobs: Iterable[str] | None = None) -> dict[str, dict[str, str]]:
-    """Every output table of the jobs with its own columns and SQL types."""
+    """Every output table of the jobs (default: all, the optional ones too) with its own columns and SQL types."""
     tables: dict[str, dict[str, str]] = {}
-    for job in JOBS if jobs is None else jobs:
+    for job in (*JOBS, *OPTIONAL_JOBS) if jobs is None else jobs:
         for table, columns in spec(job).OUTPUTS.items():
             if table in tables and tables[table] != dict(columns):
                 raise ValueError(f"{job}: table {table} is declared twice with different columns")

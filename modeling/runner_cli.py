@@ -37,7 +37,7 @@ def add_parsers(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
     plan.add_argument("--stage", default="alone", help="alone, wave_0, wave_1, ...")
     plan.add_argument("--jobs", default=",".join(runner.JOBS))
     fit = commands.add_parser("fit", help="fit one unit on a snapshot")
-    fit.add_argument("job", choices=runner.JOBS)
+    fit.add_argument("job", choices=(*runner.JOBS, *runner.OPTIONAL_JOBS))
     fit.add_argument("--snapshot", required=True, type=Path)
     fit.add_argument("--brand", required=True)
     fit.add_argument("--unit", default="all")
@@ -77,9 +77,10 @@ def run(args: argparse.Namespace) -> None:
 
 def _jobs(text: str) -> list[str]:
     jobs = [j for j in text.split(",") if j]
-    unknown = [j for j in jobs if j not in runner.JOBS]
+    known = (*runner.JOBS, *runner.OPTIONAL_JOBS)
+    unknown = [j for j in jobs if j not in known]
     if unknown:
-        raise InputError(f"--jobs: {unknown[0]!r} is not a job (there are: {', '.join(runner.JOBS)})")
+        raise InputError(f"--jobs: {unknown[0]!r} is not a job (there are: {', '.join(known)})")
     return jobs
 
 

@@ -90,23 +90,37 @@ def choose_form(panel: Panel, options: Options, asked: str = "auto") -> FormChoi
     return FormChoice(chosen, reason, {k: tuple(v) for k, v in scores.items()}, gain, periods)
 
 
-def log_densities(train: Posterior, panel: Panel) -> Array:
-    """(T - T0,) log density of each period after the training window, given all before it; national panels.
+@dataclass(frozen=True)
+class _Joint:
+    """Of a training fit and a longer national panel: the Gaussian of the outcome in frame units, mean and covariance
+    (T, T); `typical` and `scale` turn it back."""
 
-    Level, nuisance coefficients and drift are Gaussian with the training fit's error model, media effects with the
-    covariance of its draws, so that forecasting one period ahead is one step of a Cholesky factorisation.
-    """
-    frame, model = train.frame, train.modal_model()
-    known, t = train.panel, panel.shape[1]
-    t0 = known.shape[1]
+    mean: Array
+    cover: Array
+    typical: float
+    scale: float
+    multiplicative: bool
+
+    def outcome(self, kpi: Array) -> Array:
+        """Frame units of KPI per size (T,)."""
+        if self.multiplicative:
+            kpi = self.typical * (1.0 + np.log(kpi / self.typical))
+        return np.asarray(kpi * self.scale)
+
+    def kpi(self, outcome: Array) -> Array:
+        """KPI per size of frame units."""
+        value = outcome / self.scale
+        return np.asarray(self.typical * np.exp(value / self.typical - 1.0) if self.multiplicative else value)
+
+
+def _joint(train: Posterior, panel: Panel) -> _Joint:
+    """Level, nuisance coefficients and drift are Gaussian with the training fit's error model, media effects with the
+    covariance of its draws; the level is free."""
+    frame, model, known = train.frame, train.modal_model(), train.panel
+    t = panel.shape[1]
     scale = float(frame.row_scale[0])
     draws = training_effects(train, panel)[:, 0] * scale
-    media = draws.mean(axis=0)
-    spread = (draws - media).T @ (draws - media) / len(draws)
-    shown = replace(panel, form=known.form)
-    level = float(known.typical[0, 0])
-    y = shown.kpi[0] / shown.size[0]
-    outcome = y if known.form == "additive" else level * (1.0 + np.log(y / level))
+    mean = draws.mean(axis=0)
     x = nuisance_ahead(train, panel)[0] * scale
     when = np.arange(t, dtype=float)
     if frame.kernel_names[model.kernel] == "walk":
@@ -115,8 +129,32 @@ def log_densities(train: Posterior, panel: Panel) -> Array:
         phi = float(0.85 ** (1.0 / panel.periods_per_week))
         drift = phi ** np.abs(np.subtract.outer(when, when)) / (1.0 - phi**2)
     cover = np.eye(t) + model.national_drift * drift + (x / frame.ridge) @ x.T + _FREE
-    variance = float(np.mean(train.draws.sigma2))
-    half = np.linalg.cholesky(cover * variance + spread)
-    error = np.linalg.solve(half, (outcome - outcome[:t0].mean()) * scale - media)[t0:]
-    density = -0.5 * error**2 - np.log(np.diag(half)[t0:]) - 0.5 * np.log(2 * np.pi) + np.log(scale)
-    return np.asarray(density if known.form == "additive" else density + np.log(level / y[t0:]))
+    cover = cover * float(np.mean(train.draws.sigma2)) + (draws - mean).T @ (draws - mean) / len(draws)
+    multiplicative = known.form == "multiplicative"
+    typical = float(known.typical[0, 0]) if multiplicative else 1.0
+    return _Joint(mean + known.outcome.mean() * scale, cover, typical, scale, multiplicative)
+
+
+def log_densities(train: Posterior, panel: Panel) -> Array:
+    """(T - T0,) log density of each period after the training window, given all before it; national panels.
+
+    Forecasting one period ahead is one step of a Cholesky factorisation.
+    """
+    joint, t0 = _joint(train, panel), train.panel.shape[1]
+    kpi = panel.kpi[0] / panel.size[0]
+    half = np.linalg.cholesky(joint.cover)
+    error = np.linalg.solve(half, joint.outcome(kpi) - joint.mean)[t0:]
+    density = -0.5 * error**2 - np.log(np.diag(half)[t0:]) - 0.5 * np.log(2 * np.pi) + np.log(joint.scale)
+    return np.asarray(density + np.log(joint.typical / kpi[t0:]) if joint.multiplicative else density)
+
+
+def forecast_draws(train: Posterior, panel: Panel, n: int, seed: int) -> Array:
+    """(n, T - T0) money after the training window, all of it ahead; national panels, actual media and controls."""
+    joint, t0 = _joint(train, panel), train.panel.shape[1]
+    past = joint.outcome(panel.kpi[0, :t0] / panel.size[0])
+    gain = np.linalg.solve(joint.cover[:t0, :t0], joint.cover[:t0, t0:])
+    mean = joint.mean[t0:] + gain.T @ (past - joint.mean[:t0])
+    half = np.linalg.cholesky(joint.cover[t0:, t0:] - gain.T @ joint.cover[:t0, t0:])
+    noise = np.random.default_rng(seed).normal(size=(n, len(mean)))
+    drawn = joint.kpi(mean + noise @ half.T)
+    return np.asarray(drawn * panel.size[0] * panel.money_per_kpi[0, t0:])

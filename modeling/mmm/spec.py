@@ -118,6 +118,23 @@ OUTPUTS: dict[str, dict[str, str]] = {
         "horizon_weeks": "integer",
         "marginal_roi": "double precision",
     },
+    "mmm_plan_dma": {
+        "channel_id": "varchar(32)",
+        "dma_id": "varchar(3)",
+        "current_spend_usd": "double precision",
+        "spend_usd": "double precision",
+        "spend_change_usd": "double precision",
+        "current_revenue_usd": "double precision",
+        "incremental_revenue_usd": "double precision",
+        "horizon_weeks": "integer",
+    },
+    "mmm_plan_week": {
+        "channel_id": "varchar(32)",
+        "week_start_date": "date",
+        "plan_week": "integer",
+        "spend_usd": "double precision",
+        "even_spend_usd": "double precision",
+    },
     "mmm_transformation": {
         "channel_id": "varchar(32)",
         "mean_lag_weeks": "double precision",

@@ -65,6 +65,19 @@ def fitted(inputs: dict[str, pd.DataFrame]) -> JobResult:
     return mmm.fit(inputs, "all", seed=0, upstream={})
 
 
+def test_plans_by_place_and_week_hold_the_budget(fitted: JobResult) -> None:
+    places, weeks = fitted.outputs["mmm_plan_dma"], fitted.outputs["mmm_plan_week"]
+    assert places["spend_usd"].sum() == pytest.approx(places["current_spend_usd"].sum(), abs=0.01)
+    share = places["spend_usd"] / places["current_spend_usd"]
+    assert share.between(0.5 - 1e-3, 1.5 + 1e-3).all()
+    assert places["incremental_revenue_usd"].sum() >= places["current_revenue_usd"].sum() - 0.01
+    assert not places.duplicated(["channel_id", "dma_id"]).any()
+    assert weeks.groupby("channel_id")["plan_week"].apply(list).map(lambda x: x == list(range(1, 14))).all()
+    even = weeks.groupby("channel_id")[["spend_usd", "even_spend_usd"]].sum()
+    assert np.allclose(even["spend_usd"], even["even_spend_usd"], atol=0.1)
+    assert min(weeks["week_start_date"]) > max(fitted.outputs["mmm_fit_week"]["week_start_date"])
+
+
 def test_every_declared_column_is_there(fitted: JobResult) -> None:
     assert fitted.status == "succeeded"
     for table, columns in OUTPUTS.items():
