@@ -147,6 +147,12 @@ data "aws_iam_policy_document" "loader" {
   }
 
   statement {
+    sid       = "KeepWhatFailed"
+    actions   = ["sqs:SendMessage"]
+    resources = [aws_sqs_queue.dead.arn]
+  }
+
+  statement {
     sid       = "TakeFromTheQueue"
     actions   = ["sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes", "sqs:ChangeMessageVisibility"]
     resources = [aws_sqs_queue.deliveries.arn]

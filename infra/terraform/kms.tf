@@ -30,6 +30,19 @@ data "aws_iam_policy_document" "kms" {
       values   = [local.account]
     }
   }
+
+  # The delivery queue is encrypted with this key, so its sender needs it too. No condition on the source: the queue's own
+  # policy admits one rule only, and a condition that EventBridge does not fill would stop every delivery without a word.
+  statement {
+    sid       = "EventBridgeSendsThroughTheKey"
+    actions   = ["kms:GenerateDataKey", "kms:Decrypt"]
+    resources = ["*"]
+
+    principals {
+      type        = "Service"
+      identifiers = ["events.amazonaws.com"]
+    }
+  }
 }
 
 resource "aws_kms_key" "data" {

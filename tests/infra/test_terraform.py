@@ -22,7 +22,8 @@ DATA_ACTIONS = re.compile(
 )
 #: Statements that may name every resource: what they do, and why AWS leaves no narrower choice, stands beside them.
 WIDE = {"AccountAdministersTheKey", "LogsAndAlarmsUseTheKey", "ReadOwnStatements", "Trace", "AttachToTheNetwork",
-        "PublicAccessOfTheAccount", "OwnMetrics", "RegistrySignIn"}  # fmt: skip
+        "PublicAccessOfTheAccount", "OwnMetrics", "RegistrySignIn",
+        "EventBridgeSendsThroughTheKey"}  # fmt: skip
 
 
 def plain(value: Any) -> Any:
@@ -154,6 +155,31 @@ def test_cost_and_failure_are_watched() -> None:
     alarms = next(e["alarms"] for e in parsed()["locals"] if "alarms" in e)
     assert len(alarms) >= 5
     assert blocks("resource", "aws_sqs_queue")["deliveries"]["redrive_policy"]
+
+
+def test_every_sender_may_send_and_use_the_queue_key() -> None:
+    """A rule that targets an encrypted queue needs its key; a function with a dead-letter queue needs leave to send there."""
+    documents = blocks("data", "aws_iam_policy_document")
+    of_services: dict[str, set[str]] = {}
+    for statement in documents["kms"]["statement"]:
+        for principal in statement["principals"]:
+            if principal["type"] == "Service":
+                for service in principal["identifiers"]:
+                    of_services.setdefault(service, set()).update(statement["actions"])
+    queues = blocks("resource", "aws_sqs_queue")
+    for target in blocks("resource", "aws_cloudwatch_event_target").values():
+        queue = re.search(r"aws_sqs_queue\.(\w+)", str(target["arn"]))
+        if queue and "aws_kms_key.data" in str(queues[queue[1]].get("kms_master_key_id")):
+            assert {"kms:GenerateDataKey", "kms:Decrypt"} <= of_services.get("events.amazonaws.com", set())
+    for function in blocks("resource", "aws_lambda_function").values():
+        role = re.search(r"aws_iam_role\.(\w+)", str(function["role"]))
+        for config in function.get("dead_letter_config", []):
+            queue = re.search(r"aws_sqs_queue\.(\w+)", str(config["target_arn"]))
+            assert role and queue
+            assert any(
+                "sqs:SendMessage" in s["actions"] and f"aws_sqs_queue.{queue[1]}.arn" in str(s["resources"])
+                for s in documents[role[1]]["statement"]
+            ), role[1]
 
 
 def test_the_lambda_names_code_that_exists() -> None:
