@@ -162,10 +162,28 @@ def served_version(path: Path) -> int | None:
         return None
 
 
-def _write_copy(db: duckdb.DuckDBPyConnection, tables: list[str], target: Path) -> None:
+def temporary_beside(target: Path) -> Path:
+    """Where this process writes the next copy; ``sweep`` finds it if the process is killed."""
     target.parent.mkdir(parents=True, exist_ok=True)
     temporary = target.with_name(f"{target.name}.{os.getpid()}.tmp")
     temporary.unlink(missing_ok=True)
+    return temporary
+
+
+def move_over(temporary: Path, target: Path) -> None:
+    """Force a whole copy to disk and move it over the served file in one step."""
+    with temporary.open("rb") as stream:
+        os.fsync(stream.fileno())
+    os.replace(temporary, target)
+    folder = os.open(target.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
+
+
+def _write_copy(db: duckdb.DuckDBPyConnection, tables: list[str], target: Path) -> None:
+    temporary = temporary_beside(target)
     literal = str(temporary).replace("'", "''")
     try:
         db.execute(f"attach '{literal}' as serving")
@@ -175,14 +193,7 @@ def _write_copy(db: duckdb.DuckDBPyConnection, tables: list[str], target: Path) 
         _copy_comments(db, tables)
         db.execute("checkpoint serving")
         db.execute("detach serving")
-        with temporary.open("rb") as stream:
-            os.fsync(stream.fileno())
-        os.replace(temporary, target)
-        folder = os.open(target.parent, os.O_RDONLY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
+        move_over(temporary, target)
     finally:
         temporary.unlink(missing_ok=True)
 

@@ -4,16 +4,31 @@ Schema ``published`` holds one table for each mart. Rows are deleted and inserte
 commits at once), so grants and row-level policies stay on the tables and a reader sees the old version or the new one.
 A mart whose columns changed gets a new table, made by the publisher and closed to the row-filtered readers until the
 administrator's next ``python -m sql apply`` has secured it.
+
+The dashboard, the API and the report read one DuckDB file on either engine: what a publish put into ``published`` is
+also written to SERVING_PATH, from the same transaction, and moved into place after its commit.
 """
 
 from __future__ import annotations
 
 import datetime as dt
 import hashlib
+from pathlib import Path
 from typing import Any
 
+import duckdb
+
+from modeling.io.duckdb import quote
+from modeling.io.redshift import RedshiftWarehouse
 from serving.fingerprint import code_fingerprint
-from serving.publish import VOLATILE_COLUMNS, VOLATILE_TABLES
+from serving.publish import (
+    VOLATILE_COLUMNS,
+    VOLATILE_TABLES,
+    move_over,
+    served_version,
+    sweep,
+    temporary_beside,
+)
 from settings import Redshift, Settings
 from sql import session
 from sql.render import identifier
@@ -22,20 +37,39 @@ Columns = list[tuple[str, str]]
 
 
 def publish_on_redshift(settings: Settings) -> dict[str, Any]:
-    """Publish the marts if their content changed since the published version.
+    """Publish the marts if their content changed since the published version, and see that SERVING_PATH holds that version.
 
     Returns:
-        version, changed, tables, rows, content_hash.
+        version, changed (published tables or the served file), tables, rows, content_hash.
 
     Raises:
         RuntimeError: there are no marts to publish.
     """
-    return session.retrying(lambda: _once(_redshift(settings), _publish))
+    redshift, target = _redshift(settings), settings.serving_path
+    sweep(target)
+    temporary = temporary_beside(target)
+
+    def action(cursor: Any) -> dict[str, Any]:
+        result = _publish(cursor)
+        if result["changed"] or served_version(target) != result["version"]:
+            temporary.unlink(missing_ok=True)  # of an attempt whose transaction was lost
+            _write_copy(cursor, redshift, temporary)
+            result["changed"] = True
+        return result
+
+    try:
+        result: dict[str, Any] = session.retrying(lambda: _once(redshift, action))
+        if temporary.exists():
+            move_over(temporary, target)
+        return result
+    finally:
+        temporary.unlink(missing_ok=True)
 
 
 def pending_on_redshift(settings: Settings) -> bool:
-    """Whether the ledger or the code differ from those of the last published version."""
-    return bool(session.retrying(lambda: _once(_redshift(settings), _pending)))
+    """Whether the ledger or the code differ from those of the last published version, or no copy is served yet."""
+    there = served_version(settings.serving_path) is not None
+    return not there or bool(session.retrying(lambda: _once(_redshift(settings), _pending)))
 
 
 def _redshift(settings: Settings) -> Redshift:
@@ -154,6 +188,17 @@ def _publish(cursor: Any) -> dict[str, Any]:
         )
     _swap(cursor, marts, there)
     return {"version": version, "changed": True, **summary}
+
+
+def _write_copy(cursor: Any, redshift: Redshift, temporary: Path) -> None:
+    """The marts as this transaction sees them, which are the rows it published, as a DuckDB file."""
+    source = RedshiftWarehouse(redshift)
+    with duckdb.connect(str(temporary)) as db:
+        db.execute("create schema marts")
+        for table, columns in sorted(_tables(cursor, "marts").items()):
+            # DuckDB finds the Arrow table by its name
+            rows = source.read(cursor, f"marts.{table}", [name for name, _ in columns])  # noqa: F841
+            db.execute(f"create table marts.{quote(table)} as select * from rows")
 
 
 def _swap(cursor: Any, marts: dict[str, Columns], there: dict[str, Columns]) -> None:

@@ -163,25 +163,25 @@ class RedshiftWarehouse:
                 f"missing: {', '.join(missing[:5])}; the administrator runs: python -m sql migrate"
             )
 
-    def export(self, table: str, columns: Sequence[str], path: Path) -> int:
+    def read(self, cursor: Any, table: str, columns: Sequence[str]) -> pa.Table:
+        """Columns of a table inside the caller's transaction: over its connection, or by UNLOAD where it is large."""
         listed = ", ".join(quote(c) for c in columns)
         name = ".".join(quote(part) for part in table.split("."))
         query = f"select {listed} from {name}"
+        known = self._schema(cursor, table)
+        schema = pa.schema([known.field(c) for c in columns])
+        count = int(self._rows(cursor, f"select count(*) from {name}")[0][0])
+        if count > UNLOAD_ROWS:
+            with self._staging("read") as staging:
+                role = self.redshift.copy_role_arn
+                cursor.execute(unload_parquet(query, f"{staging.prefix_uri}/rows_", role))
+                return conform(staging.read("rows_"), schema)
+        rows = self._rows(cursor, query)
+        arrays = [pa.array([r[i] for r in rows], type=f.type) for i, f in enumerate(schema)]
+        return pa.Table.from_arrays(arrays, schema=schema)
 
-        def read(cursor: Any) -> pa.Table:
-            known = self._schema(cursor, table)
-            schema = pa.schema([known.field(c) for c in columns])
-            count = int(self._rows(cursor, f"select count(*) from {name}")[0][0])
-            if count > UNLOAD_ROWS:
-                with self._staging("read") as staging:
-                    role = self.redshift.copy_role_arn
-                    cursor.execute(unload_parquet(query, f"{staging.prefix_uri}/rows_", role))
-                    return conform(staging.read("rows_"), schema)
-            rows = self._rows(cursor, query)
-            arrays = [pa.array([r[i] for r in rows], type=f.type) for i, f in enumerate(schema)]
-            return pa.Table.from_arrays(arrays, schema=schema)
-
-        found = self._transaction(read)
+    def export(self, table: str, columns: Sequence[str], path: Path) -> int:
+        found = self._transaction(lambda cursor: self.read(cursor, table, columns))
         # one order for all rows, so that the same content is the same file whatever the plan was
         found = found.sort_by([(c, "ascending") for c in columns]) if found.num_rows else found
         pq.write_table(found, path)

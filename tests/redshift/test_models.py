@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Iterator
+from dataclasses import replace
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -136,7 +138,7 @@ def test_missing_tables_say_who_makes_them(modeler: Any) -> None:
 # ---- publishing -----------------------------------------------------------------------------------------
 @pytest.fixture
 def marts(warehouse: Stack) -> Iterator[Any]:
-    """Two marts, as the builder; ``published`` is empty."""
+    """Two marts and the list of versions, as the builder; ``published`` is empty."""
     admin = warehouse.connect()
     admin.autocommit = True
     cursor = admin.cursor()
@@ -153,18 +155,22 @@ def marts(warehouse: Stack) -> Iterator[Any]:
     )
     built.execute("create table marts.dim_b (name varchar(20)) diststyle all")
     built.execute("insert into marts.fct_a values ('swiftpod', 1.5, 0.1, true), ('other', 2, null, null)")
+    built.execute(
+        "create view marts.fct_published_version as select version, published_at from runs.published_version"
+    )
     yield built
+    built.execute("drop view marts.fct_published_version")
     builder.close()
     admin.close()
 
 
 def test_publish_swaps_once_and_only_when_something_changed(
-    warehouse: Stack, marts: Any, cursor: Any
+    warehouse: Stack, marts: Any, cursor: Any, tmp_path: Path
 ) -> None:
-    settings = settings_of(warehouse, roles.BUILDER)
+    settings = replace(settings_of(warehouse, roles.BUILDER), serving_path=tmp_path / "served.duckdb")
     assert pending_on_redshift(settings)
     first = publish_on_redshift(settings)
-    assert (first["version"], first["changed"], first["tables"], first["rows"]) == (1, True, 2, 2)
+    assert (first["version"], first["changed"], first["tables"], first["rows"]) == (1, True, 3, 2)
     assert not pending_on_redshift(settings)
     assert publish_on_redshift(settings) == {**first, "changed": False}
     marts.execute("update marts.fct_a set usd = 3 where brand_id = 'other'")
@@ -177,9 +183,31 @@ def test_publish_swaps_once_and_only_when_something_changed(
     assert cursor.fetchone()[0] == "KEY(brand_id)", "the copy keeps the mart's distribution"
 
 
-def test_readers_never_see_half_a_publish(warehouse: Stack, marts: Any, cursor: Any) -> None:
-    settings = settings_of(warehouse, roles.BUILDER)
+def test_a_publish_writes_the_file_that_dashboard_api_and_report_read(
+    warehouse: Stack, marts: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = replace(settings_of(warehouse, roles.BUILDER), serving_path=tmp_path / "served.duckdb")
+    for key, value in warehouse.environment.items():
+        monkeypatch.setenv(key, value)
+
+    def served() -> list[tuple[Any, ...]]:
+        with duckdb.connect(str(settings.serving_path), read_only=True) as db:
+            return db.execute("select brand_id, usd, rate, ok from marts.fct_a order by 1").fetchall()
+
     publish_on_redshift(settings)
+    assert served() == [("other", Decimal("2.0000"), None, None), ("swiftpod", Decimal("1.5000"), 0.1, True)]
+    settings.serving_path.unlink()
+    assert pending_on_redshift(settings), "a reader without a file waits for a publish"
+    monkeypatch.setattr(door, "UNLOAD_ROWS", 1)
+    assert publish_on_redshift(settings)["changed"]
+    assert served()[1] == ("swiftpod", Decimal("1.5000"), 0.1, True), "the same by UNLOAD"
+    assert not list(tmp_path.glob("*.tmp*"))
+
+
+def test_readers_never_see_half_a_publish(warehouse: Stack, marts: Any, cursor: Any, tmp_path: Path) -> None:
+    settings = replace(settings_of(warehouse, roles.BUILDER), serving_path=tmp_path / "served.duckdb")
+    publish_on_redshift(settings)
+    before = settings.serving_path.read_bytes()
     marts.execute("insert into marts.dim_b values ('new')")
     marts.execute("delete from marts.fct_a")
     warehouse.faults.append(Fault("insert into published.fct_a", "drop", 99))
@@ -190,6 +218,7 @@ def test_readers_never_see_half_a_publish(warehouse: Stack, marts: Any, cursor: 
         warehouse.faults.clear()
     cursor.execute("select (select count(*) from published.fct_a), (select count(*) from published.dim_b)")
     assert list(cursor.fetchone()) == [2, 0], "still the old version, whole"
+    assert settings.serving_path.read_bytes() == before and not list(tmp_path.glob("*.tmp*"))
     assert publish_on_redshift(settings)["changed"]
     cursor.execute("select (select count(*) from published.fct_a), (select count(*) from published.dim_b)")
     assert list(cursor.fetchone()) == [0, 1]
