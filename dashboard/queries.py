@@ -13,6 +13,7 @@ from typing import Any
 import pandas as pd
 
 from dashboard.filters import Filters
+from dashboard.metrics import summed
 from dashboard.reader import Snapshot
 
 
@@ -34,10 +35,10 @@ MEDIA = Fact(
     ("channel_id", "dma_id"),
     ("spend_usd", "impressions", "clicks", "platform_conversions", "platform_value_usd"),
     (
-        "sum(platform_value_usd) / nullif(sum(spend_usd), 0) as platform_roas",
+        f"{summed('roas')} as platform_roas",
         "sum(spend_usd) / nullif(sum(platform_conversions), 0) as platform_cpa_usd",
-        "sum(clicks) / nullif(sum(impressions), 0) as ctr",
-        "1000 * sum(spend_usd) / nullif(sum(impressions), 0) as cpm_usd",
+        f"{summed('ctr')} as ctr",
+        f"{summed('cpm')} as cpm_usd",
     ),
 )
 SALES = Fact(
@@ -51,9 +52,9 @@ SHOP = Fact(
     (),
     ("orders", "new_orders", "new_customers", "revenue_usd", "gross_profit_usd"),
     (
-        "sum(revenue_usd) / nullif(sum(orders), 0) as order_value_usd",
-        "sum(gross_profit_usd) / nullif(sum(revenue_usd), 0) as margin",
-        "sum(new_customers) / nullif(sum(orders), 0) as acquisition_rate",
+        f"{summed('aov')} as order_value_usd",
+        f"{summed('margin')} as margin",
+        f"{summed('acquisition_rate')} as acquisition_rate",
         "count(*) filter (new_customers > new_orders) as impossible_days",
     ),
 )
