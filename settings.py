@@ -34,6 +34,8 @@ class Redshift:
     user: str
     password: str = field(repr=False)
     ssl: bool
+    #: How the server's certificate is checked where ``ssl`` is on: verify-ca, or verify-full (its name too).
+    sslmode: str
     s3_staging_uri: str
     copy_role_arn: str
 
@@ -119,6 +121,8 @@ def _redshift(env: Mapping[str, str]) -> Redshift:
         user=env["REDSHIFT_USER"],
         password=env.get("REDSHIFT_PASSWORD", ""),
         ssl=sslmode != "disable",
+        # redshift_connector knows the two checking modes only; dbt-redshift too takes "require" for verify-ca
+        sslmode="verify-full" if sslmode == "verify-full" else "verify-ca",
         s3_staging_uri=env["S3_STAGING_URI"].rstrip("/"),
         copy_role_arn=env.get("REDSHIFT_COPY_ROLE_ARN", ""),
     )

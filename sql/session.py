@@ -37,6 +37,7 @@ def connect(redshift: Redshift, *, attempts: int = ATTEMPTS) -> Any:
             user=redshift.user,
             password=redshift.password,
             ssl=redshift.ssl,
+            sslmode=redshift.sslmode,
             timeout=None,
         )
 

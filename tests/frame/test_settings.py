@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from settings import ROOT, SettingsError, load_settings
+from sql import session
 
 
 def test_defaults_are_local_files_below_the_project() -> None:
@@ -70,6 +71,27 @@ def test_tls_is_on_unless_it_is_switched_off() -> None:
     assert off is not None
     assert on.ssl
     assert not off.ssl
+
+
+@pytest.mark.parametrize(
+    ("mode", "handed_on"),
+    [
+        ("verify-full", (True, "verify-full")),
+        ("verify-ca", (True, "verify-ca")),
+        ("require", (True, "verify-ca")),
+        ("disable", (False, "verify-ca")),
+    ],
+)
+def test_the_way_of_checking_the_certificate_reaches_the_connection(
+    mode: str, handed_on: tuple[bool, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("REDSHIFT_SECRET_ARN", raising=False)
+    seen: dict[str, object] = {}
+    monkeypatch.setattr("redshift_connector.connect", lambda **given: seen.update(given))
+    redshift = load_settings(REDSHIFT | {"REDSHIFT_SSLMODE": mode}).redshift
+    assert redshift is not None
+    session.connect(redshift)
+    assert (seen["ssl"], seen["sslmode"]) == handed_on
 
 
 def test_the_hash_key_is_made_once_and_private(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
