@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import sys
 from pathlib import Path
@@ -21,6 +22,7 @@ LOG = logging.getLogger("dashboard")
 
 @st.cache_resource(show_spinner=False)
 def reader_of(path: Path) -> Reader:
+    gc.freeze()  # what was imported stays: no later collection need walk over it
     return Reader(path)
 
 
