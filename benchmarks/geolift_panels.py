@@ -1,7 +1,7 @@
 """Simulated geo panels with a known counterfactual, for studying coverage and power.
 
-Each function returns (observed (T,), counterfactual (T,), donors (T, J), pre-period length) of the mean treated
-geography. ``textbook``, ``outlier``, ``nine_donors`` and ``short_history`` follow the published description of
+Each function returns the mean treated geography, its counterfactual, its donors and the pre-period length.
+``textbook``, ``outlier``, ``nine_donors`` and ``short_history`` follow the published description of
 the Recast study of four geo tools (shared growth of 0.1 % a day, +-10 % week, log-normal sizes, AR(1) 0.3 noise
 of 20 % scaled by the root of size, one treated geography of median size, 7.5 % effect); the draws are our own.
 """
@@ -9,12 +9,29 @@ of 20 % scaled by the root of size, one treated geography of median size, 7.5 % 
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
-Draw = tuple[Floats, Floats, Floats, int]
+
+
+@dataclass(frozen=True)
+class Draw:
+    """One panel: (T,) observed and counterfactual of the treated mean, (T, J) donors, periods before the test.
+
+    ``media`` and ``covariates`` are what an analyst would know of each place, (T, 1 + J), the treated mean first.
+    """
+
+    observed: Floats
+    counterfactual: Floats
+    donors: Floats
+    pre: int
+    media: dict[str, Floats] = field(default_factory=dict)
+    covariates: dict[str, Floats] = field(default_factory=dict)
+
+
 WEEK = np.array([-1.0, -0.5, 0.0, 0.2, 0.8, 1.0, 0.5])
 
 
@@ -32,7 +49,7 @@ def _pull_out(
     counterfactual = values[:, treated].mean(axis=1)
     observed = counterfactual.copy()
     observed[pre:] = observed[pre:] * (1 + times) + plus
-    return observed, counterfactual, np.delete(values, treated, axis=1), pre
+    return Draw(observed, counterfactual, np.delete(values, treated, axis=1), pre)
 
 
 def _study(
@@ -158,6 +175,104 @@ def drift(rng: np.random.Generator, effect: float) -> Draw:
     return _pull_out(values, np.array([rng.integers(donors + 1)]), pre, times=effect)
 
 
+def _places(rng: np.random.Generator, places: int, weeks: int, noise: float) -> Floats:
+    """(T, G) weekly sales without media: sizes, one season felt a little differently, AR(1) noise."""
+    t = np.arange(weeks)
+    season = 0.12 * np.sin(2 * np.pi * t / 52 + rng.uniform(0, 6)) + np.cumsum(rng.normal(0.0, 0.006, weeks))
+    loading = 1 + rng.normal(0.0, 0.15, places)
+    own = _ar(rng, weeks, places, 0.4) * rng.uniform(0.6, 1.4, places) * noise
+    return np.asarray(rng.lognormal(9, 0.7, places) * np.exp(season[:, None] * loading + own))
+
+
+def _bought(rng: np.random.Generator, places: int, weeks: int, pre: int) -> Floats:
+    """(T, G) spend of one channel per unit of size: bursts in some places, and a heavier one from before the test."""
+    spend = np.zeros((weeks, places))
+    t = int(rng.integers(0, 6))
+    while t < weeks:
+        length = int(rng.integers(3, 9))
+        where = rng.random(places) < 0.6
+        spend[t : t + length, where] = rng.uniform(0.4, 1.2) * np.exp(rng.normal(0.0, 0.4, int(where.sum())))
+        t += length + int(rng.integers(2, 7))
+    late = pre - int(rng.integers(1, 4))
+    spend[late:] += rng.uniform(0.8, 2.0) * np.exp(rng.normal(0.0, 0.5, places))
+    return spend
+
+
+def _sold_by(rng: np.random.Generator, spend: Floats, strength: float) -> Floats:
+    """(T, G) extra sales as a share of size: carry-over, diminishing returns, places that respond differently."""
+    keep, power = rng.uniform(0.2, 0.75), rng.uniform(0.5, 0.9)
+    carried = np.zeros_like(spend)
+    for t in range(len(spend)):
+        carried[t] = (keep * carried[t - 1] if t else 0.0) + (1 - keep) * spend[t]
+    return np.asarray(strength * np.exp(rng.normal(0.0, 0.2, spend.shape[1])) * carried**power)
+
+
+def _treated_first(values: Floats, treated: NDArray[np.int64]) -> Floats:
+    return np.column_stack([values[:, treated].mean(axis=1), np.delete(values, treated, axis=1)])
+
+
+def uneven_media(rng: np.random.Generator, effect: float, told: bool = True) -> Draw:
+    """60 + 6 weeks, four treated of 30: four other channels are bought in bursts in some places, more in the test."""
+    pre, weeks, places, treated = 60, 66, 30, 4
+    base = _places(rng, places, weeks, 0.04)
+    size = base.mean(axis=0)
+    media, extra = {}, np.zeros_like(base)
+    for channel in range(4):
+        spend = _bought(rng, places, weeks, pre)
+        extra += _sold_by(rng, spend, rng.uniform(0.02, 0.07))
+        media[f"channel {channel}"] = spend * size
+    own = rng.choice(places, treated, replace=False)
+    draw = _pull_out(base + extra * size, own, pre, times=effect)
+    known = {name: _treated_first(spend, own) for name, spend in media.items()} if told else {}
+    return replace(draw, media=known)
+
+
+def uneven_media_untold(rng: np.random.Generator, effect: float) -> Draw:
+    """The same, and the analyst has no spend by place."""
+    return uneven_media(rng, effect, told=False)
+
+
+def empty_shelves(rng: np.random.Generator, effect: float) -> Draw:
+    """Demand that stock cannot serve, twice as often in the test; shelves are counted with error. 50 + 8 weeks."""
+    pre, weeks, places = 50, 58, 24
+    wanted = _places(rng, places, weeks, 0.05)
+    rate = np.where(np.arange(weeks) < pre, 0.04, 0.10)[:, None]
+    starts = rng.random((weeks, places)) < rate
+    missing = np.where(starts, rng.uniform(0.1, 0.5, (weeks, places)), 0.0)
+    missing[1:] = np.maximum(missing[1:], 0.6 * missing[:-1])
+    own = np.array([rng.integers(places)])
+    draw = _pull_out(wanted * (1 - missing), own, pre, times=effect)
+    seen = np.clip(1 - missing + rng.normal(0.0, 0.02, missing.shape), 0, 1)
+    return replace(draw, covariates={"in stock": _treated_first(seen, own)})
+
+
+def price_moves(rng: np.random.Generator, effect: float) -> Draw:
+    """A third of the places change their price at the start of the test, others at other times. 40 + 6 weeks."""
+    pre, weeks, places, treated = 40, 46, 20, 2
+    steps = np.where(rng.random((weeks, places)) < 0.05, rng.normal(0.0, 0.05, (weeks, places)), 0.0)
+    steps[pre] += np.where(rng.random(places) < 0.33, rng.choice([-0.08, 0.06], places), 0.0)
+    price = np.cumsum(steps, axis=0)
+    elasticity = rng.uniform(-2.5, -1.2) + rng.normal(0.0, 0.2, places)
+    own = rng.choice(places, treated, replace=False)
+    draw = _pull_out(_places(rng, places, weeks, 0.05) * np.exp(elasticity * price), own, pre, times=effect)
+    return replace(draw, covariates={"log price": _treated_first(price, own)})
+
+
+def two_tests(rng: np.random.Generator, effect: float) -> Draw:
+    """Another channel is tested at the same time, from two weeks before, in a third of all places. 52 + 6 weeks."""
+    pre, weeks, places, treated = 52, 58, 33, 3
+    base = _places(rng, places, weeks, 0.04)
+    size = base.mean(axis=0)
+    spend = np.where(np.arange(weeks)[:, None] % 13 < 7, 1.0, 0.3) * np.exp(
+        rng.normal(0.0, 0.25, (weeks, places))
+    )
+    spend[pre - 2 :, rng.random(places) < 0.33] *= rng.choice([0.0, 3.0])
+    own = rng.choice(places, treated, replace=False)
+    draw = _pull_out(base + _sold_by(rng, spend, 0.08) * size, own, pre, times=effect)
+    media = {"other test": _treated_first(spend * size, own)}
+    return replace(draw, media=media)
+
+
 KINDS: dict[str, Callable[[np.random.Generator, float], Draw]] = {
     "textbook": textbook,
     "outlier": outlier,
@@ -170,4 +285,9 @@ KINDS: dict[str, Callable[[np.random.Generator, float], Draw]] = {
     "weekly": weekly,
     "counts": counts,
     "drift": drift,
+    "uneven_media": uneven_media,
+    "uneven_media_untold": uneven_media_untold,
+    "empty_shelves": empty_shelves,
+    "price_moves": price_moves,
+    "two_tests": two_tests,
 }

@@ -32,30 +32,14 @@ from scipy.special import gammaln
 from sklearn.cluster import KMeans
 from sklearn.metrics import adjusted_rand_score
 
+from benchmarks.segments_world import draw_customers
 from modeling.segments.job import find_segments
-from simulator.config import GEO_CHANNELS, SEGMENT_BASKET, SEGMENT_RATE, SEGMENT_SHARE, Options
-from simulator.crm import OPEN_RATE, RETAILER_TASTE, Crm, draw_crm
-from simulator.demand import build_demand
-from simulator.geography import Geography, load_geography
-from simulator.media import build_plan, plan_experiments
-from simulator.response import carryover, kernel, saturate
-from simulator.world import CHANNEL
+from simulator.config import SEGMENT_BASKET, SEGMENT_RATE, SEGMENT_SHARE
+from simulator.crm import OPEN_RATE, RETAILER_TASTE, Crm
+from simulator.geography import load_geography
 
 WEEKS, LAST, SPLIT = 116, 112, 13  # weeks of data, the week of the month's start, weeks that count as recent
 RESULTS = Path(__file__).parent / "results" / "segments_recovery.json"
-
-
-def draw(seed: int, geo: Geography) -> Crm:
-    """Customers of one world and what they did."""
-    options = Options(seed=seed, weeks=WEEKS)
-    demand = build_demand(options, geo)
-    plan = build_plan(options, geo, demand, plan_experiments(options, demand, geo))
-    pressure = {}
-    for name in GEO_CHANNELS:
-        carried = carryover(plan[name] / geo.homes[:, None], kernel(CHANNEL[name]))
-        carried /= (carried[:, -12:] * geo.share[:, None]).sum() / 12
-        pressure[name] = saturate(carried, CHANNEL[name]) / saturate(np.ones(1), CHANNEL[name])
-    return draw_crm(options, geo, demand, pressure)
 
 
 def year(crm: Crm, weeks: int, seed: int) -> pd.DataFrame:
@@ -139,7 +123,7 @@ def main() -> None:
     given = parser.parse_args()
     geo, started, rows = load_geography(), time.process_time(), []
     for seed in range(30_000, 30_000 + given.seeds):
-        crm = draw(seed, geo)
+        crm = draw_customers(seed, WEEKS, geo).crm
         half, whole = year(crm, 26, seed), year(crm, 52, seed)
         planted = whole["planted"].to_numpy()
         fitted, _ = find_segments(whole, seed)

@@ -25,15 +25,11 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 import numpy as np
 import pandas as pd
 
+from benchmarks.segments_world import draw_customers
 from modeling.segments.response.estimator import fit_lifts
 from modeling.segments.response.proxy import smooth_proxy
-from simulator.config import GEO_CHANNELS, SEGMENT_LIFT, SEGMENTS, Options
-from simulator.crm import draw_crm
-from simulator.demand import build_demand
+from simulator.config import SEGMENT_LIFT, SEGMENTS
 from simulator.geography import Geography, load_geography
-from simulator.media import build_plan, plan_experiments
-from simulator.response import carryover, kernel, saturate
-from simulator.world import CHANNEL
 
 CHASING = ("meta_retargeting", "search_brand")
 
@@ -43,15 +39,8 @@ def one_seed(seed: int, weeks: int, geo: Geography, *, true_demand: bool = False
 
     With ``true_demand`` the control is demand itself and not the noisy proxy that a warehouse would have.
     """
-    options = Options(seed=seed, weeks=weeks)
-    demand = build_demand(options, geo)
-    plan = build_plan(options, geo, demand, plan_experiments(options, demand, geo))
-    pressure = {}
-    for name in GEO_CHANNELS:
-        carried = carryover(plan[name] / geo.homes[:, None], kernel(CHANNEL[name]))
-        carried /= (carried[:, -12:] * geo.share[:, None]).sum() / 12
-        pressure[name] = saturate(carried, CHANNEL[name]) / saturate(np.ones(1), CHANNEL[name])
-    crm = draw_crm(options, geo, demand, pressure)
+    world = draw_customers(seed, weeks, geo)
+    demand, pressure, crm = world.demand, world.pressure, world.crm
     who = crm.customers
     shape = (len(SEGMENTS), geo.count, weeks)
     bought, members = np.zeros(shape), np.zeros(shape)

@@ -19,6 +19,7 @@ from simulator.config import (
 )
 from simulator.demand import week_starts
 from simulator.landing import csv_bytes
+from simulator.media import build_plan
 from simulator.world import CHANNEL, World, expected_revenue
 
 
@@ -180,19 +181,18 @@ def elasticity_table(world: World) -> pd.DataFrame:
 def lift_table(world: World) -> pd.DataFrame:
     """Each geo test: expected sales with the test minus without it, in the treated DMAs while it ran.
 
-    Without the test a holdout's DMAs would have been bought like their controls, per home; a heavy-up's would have
-    been bought at 1/factor.
+    Without the test its DMAs would have been bought as planned, at the pace at which the plan was kept elsewhere. (A
+    heavy-up in weeks off air is against no spend, because its controls have none either.)
     """
     rows = []
+    planned = build_plan(world.options, world.geo, world.demand, [])
     for test in world.tests:
         actual = world.spend(test.channel)
         window = slice(test.start_week, test.end_week)
         without = actual.copy()
-        if test.factor == 0:
-            per_home = actual[test.control, window].sum(axis=0) / world.geo.homes[test.control].sum()
-            without[test.treated, window] = world.geo.homes[test.treated, None] * per_home[None]
-        else:
-            without[test.treated, window] /= test.factor
+        untouched = planned[test.channel][~test.treated, window].sum()
+        pace = actual[~test.treated, window].sum() / untouched if untouched > 0 else 0.0
+        without[test.treated, window] = pace * planned[test.channel][test.treated, window]
         change = world.contribution(test.channel) - world.contribution(test.channel, without)
         effect = float(change[test.treated, window].sum())
         money = float((actual - without)[test.treated, window].sum())

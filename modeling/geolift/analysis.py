@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from modeling.errors import InputError, Refusal
 from modeling.geolift import inference
 from modeling.geolift.control import AUTO, METHODS, choose_control, is_log
+from modeling.geolift.covariates import Adjustment, Carry, adjust
 from modeling.geolift.estimate import Fitted, Rule, fit_effect
 from modeling.geolift.panel import Floats, Panel
 
@@ -157,6 +158,10 @@ def analyse(
         raise InputError(f"method {options.method!r} is none of auto, {', '.join(METHODS)}")
     begin, stop, washed = split(panel, treated, start, end, options.washout)
     notes = list(panel.notes)
+    actual = panel.columns(treated).mean(axis=1)
+    adjustment = _without_covariates(panel, treated, exclude, begin, notes)
+    if adjustment is not None:
+        panel = replace(panel, values=adjustment.values)
     names = [g for g in panel.without(treated) if g not in set(exclude)]
     series, donors, names, level_notes = _usable(panel, treated, names, begin)
     notes += level_notes
@@ -179,10 +184,13 @@ def analyse(
             raise Refusal(f"{method} needs donors with a positive KPI")
         x, donors, names = x[:, good], donors[:, good], [n for n, g in zip(names, good, strict=True) if g]
         y, x = np.log(y), np.log(x)
-    fitted = fit_effect(y, x, names, pre, method, Rule(options.test, options.confidence, options.seed), notes)
+    rule = Rule(options.test, options.confidence, options.seed)
+    carry = _carry(panel, adjustment, treated, names, rows, pre, is_log(method))
+    fitted = fit_effect(y, x, names, pre, method, rule, notes, carry)
     return _assemble(
         panel,
         treated,
+        actual,
         series,
         donors,
         names,
@@ -194,7 +202,48 @@ def analyse(
         fitted,
         options,
         notes,
+        adjustment,
     )
+
+
+def _without_covariates(
+    panel: Panel, treated: Sequence[str], exclude: Sequence[str], begin: int, notes: list[str]
+) -> Adjustment | None:
+    """Covariates fitted before the test everywhere and from then on in geographies that the test left alone."""
+    if not panel.covariates:
+        return None
+    touched = {*treated, *exclude}
+    known = np.ones(panel.values.shape, dtype=bool)
+    known[begin:, [j for j, g in enumerate(panel.geos) if g in touched]] = False
+    if not known.any(axis=1).all():
+        return None
+    adjustment = adjust(panel.values, panel.covariates, known)
+    if adjustment.dropped:
+        notes.append(f"covariates that move alike everywhere: {', '.join(adjustment.dropped)}")
+    if adjustment.names and not adjustment.coefficients.any():
+        notes.append("covariates explain nothing of what geographies do apart: not used")
+    elif adjustment.names:
+        notes.append(f"adjusted for {', '.join(adjustment.names)}")
+    return adjustment if adjustment.coefficients.any() else None
+
+
+def _carry(
+    panel: Panel,
+    adjustment: Adjustment | None,
+    treated: Sequence[str],
+    names: list[str],
+    rows: np.ndarray,
+    pre: int,
+    on_logs: bool,
+) -> Carry | None:
+    """Test mean less pre-period mean of the covariates, in units of the control's scale."""
+    if adjustment is None:
+        return None
+    moves = adjustment.moves[rows[pre:]].mean(axis=0) - adjustment.moves[rows[:pre]].mean(axis=0)
+    if not on_logs:
+        moves = moves * np.abs(panel.values.mean(axis=0))[:, None]
+    own = moves[[panel.geos.index(g) for g in treated]].mean(axis=0)
+    return Carry(own, moves[[panel.geos.index(g) for g in names]], adjustment.covariance)
 
 
 def _usable(
@@ -245,6 +294,7 @@ def _to_levels(method: str, observed_mean: float, effect: float) -> tuple[float,
 def _assemble(
     panel: Panel,
     treated: Sequence[str],
+    actual: Floats,
     series: Floats,
     donors: Floats,
     names: list[str],
@@ -256,13 +306,19 @@ def _assemble(
     fitted: Fitted,
     options: Options,
     notes: list[str],
+    adjustment: Adjustment | None,
 ) -> Lift:
+    """Everything that is reported. ``actual`` is what was sold, ``series`` the same without covariates' moves."""
     begin, stop, washed = bounds
     count, length = len(treated), stop - begin
     observed_mean = float(series[begin:stop].mean())
+    # An effect is a share of what was sold where covariates multiply, and an amount where they add.
+    on_logs = adjustment is not None and adjustment.on_logs
+    times = float(actual[begin:stop].mean()) / observed_mean if on_logs else 1.0
     att, lift = _to_levels(method, observed_mean, fitted.main.effect)
     att_low, lift_low = _to_levels(method, observed_mean, fitted.result.low)
     att_high, lift_high = _to_levels(method, observed_mean, fitted.result.high)
+    att, att_low, att_high = att * times, att_low * times, att_high * times
     if lift is None:
         notes.append("the counterfactual is not positive: lift in percent does not exist")
         lift_low = lift_high = None
@@ -285,6 +341,11 @@ def _assemble(
         control = x @ fitted.main.weights
         counterfactual = control + float((y[rows[:pre]] - control[rows[:pre]]).mean())
         low, high = counterfactual - half, counterfactual + half
+    if adjustment is not None:
+        counterfactual, low, high = _as_sold(
+            (counterfactual, low, high), y, actual[everything], slice(begin, stop), on_logs
+        )
+        y = actual[everything]
     before = rows[:pre]
     missed = y[before] - counterfactual[before]
     spread = float(((y[before] - y[before].mean()) ** 2).sum())
@@ -337,6 +398,18 @@ def _assemble(
         notes=notes,
         washout=_washout(y, counterfactual, stop, washed, count),
     )
+
+
+def _as_sold(
+    lines: tuple[Floats, ...], adjusted: Floats, sold: Floats, test: slice, on_logs: bool
+) -> tuple[Floats, ...]:
+    """Counterfactual and band with the covariates' moves put back, so that the test's sum is the effect reported."""
+    if not on_logs:
+        return tuple(line + sold - adjusted for line in lines)
+    back = tuple(line * sold / adjusted for line in lines)
+    share = lines[0][test].sum() / adjusted[test].sum()  # of the counterfactual in what was observed
+    level = share * sold[test].sum() / back[0][test].sum()
+    return tuple(line * level for line in back)
 
 
 def _daily_half_width(fitted: Fitted, confidence: float, pre: int, length: int) -> float:

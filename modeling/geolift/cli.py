@@ -14,6 +14,7 @@ from modeling.errors import InputError, Refusal
 from modeling.files import OutputDir, read_table
 from modeling.geolift.analysis import Lift, Options, analyse
 from modeling.geolift.control import METHODS
+from modeling.geolift.covariates import with_covariates
 from modeling.geolift.panel import DATES, GEOS, KPIS, Panel, build_panel, find_geos
 from modeling.geolift.registration import check_registration, read_registration
 from modeling.progress import progress
@@ -44,6 +45,12 @@ def add_parser(subparsers: Any) -> None:
     analysis.add_argument("--start", metavar="DATE", help="first period of the test")
     analysis.add_argument("--end", metavar="DATE", help="last period of the test")
     analysis.add_argument("--spend", metavar="S", help="cost of the test, in the KPI's money, for iROAS")
+    analysis.add_argument(
+        "--media", default="", metavar="A,B", help="columns with other channels' spend by place"
+    )
+    analysis.add_argument(
+        "--covariates", default="", metavar="A,B", help="other columns that move apart: price, stock"
+    )
     analysis.add_argument("--method", default="auto", help=f"auto, {', '.join(METHODS)}")
     analysis.add_argument("--test", default="t", help="t (default), conformal or placebo")
     analysis.add_argument("--washout", default="0", metavar="N", help="periods after the test reported apart")
@@ -120,7 +127,26 @@ def load_panel(args: argparse.Namespace, *, treated: bool) -> tuple[Panel, list[
         date_format=args.date_format,
         test=(args.start, args.end) if treated else None,
     )
+    if treated and (args.media or args.covariates):
+        panel = _read_covariates(args, frame, panel, (date, geo, kpi))
     return panel, own, excluded
+
+
+def _read_covariates(
+    args: argparse.Namespace, frame: pd.DataFrame, panel: Panel, used: tuple[str, str, str]
+) -> Panel:
+    """The panel with the columns that --media and --covariates name."""
+    found: dict[str, dict[str, pd.Series]] = {"--covariates": {}, "--media": {}}
+    for option, text in (("--covariates", args.covariates), ("--media", args.media)):
+        for name in [part.strip() for part in text.split(",") if part.strip()]:
+            column = find_column(frame, name, (), what="covariate", option=option)
+            if column in used or any(column in columns for columns in found.values()):
+                raise InputError(f"{option}: column {column!r} is used twice")
+            found[option][column] = numeric_column(frame, column, what="covariate")
+    dates, geos = (text_column(args.panel, frame, c) for c in used[:2])
+    return with_covariates(
+        panel, dates, geos, found["--covariates"], found["--media"], date_format=args.date_format
+    )
 
 
 def _run_analysis(args: argparse.Namespace) -> None:

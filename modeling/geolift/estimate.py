@@ -9,6 +9,7 @@ import numpy as np
 from modeling.errors import InputError
 from modeling.geolift import inference
 from modeling.geolift.control import LARGE, donor_weights, is_log, left_out_residuals, nearest_in_size
+from modeling.geolift.covariates import Carry
 from modeling.geolift.noise import (
     autocorrelation,
     mean_difference_variance,
@@ -70,13 +71,21 @@ def _gap(y: Floats, x: Floats, pre: int, method: str, length: int) -> Gap:
 
 
 def fit_effect(
-    y: Floats, x: Floats, names: list[str], pre: int, method: str, rule: Rule, notes: list[str]
+    y: Floats,
+    x: Floats,
+    names: list[str],
+    pre: int,
+    method: str,
+    rule: Rule,
+    notes: list[str],
+    carry: Carry | None = None,
 ) -> Fitted:
     """Effect, noise and test of one treated series.
 
     Args:
         y, x: (T,) and (T, J), pre-period then test, on the control's scale (logs already taken).
         names: J donor names; notes: what was done about shocked donors is appended here.
+        carry: error of covariates that were taken out before, in units of the control's scale.
 
     Raises:
         InputError: unknown test.
@@ -107,6 +116,8 @@ def fit_effect(
     everyone = np.clip(np.concatenate([statistics, earlier]), -4, 4) if len(placebos) >= 3 else np.empty(0)
     inflation = float(np.sqrt((PRIOR_PLACEBOS + everyone @ everyone) / (PRIOR_PLACEBOS + len(everyone))))
     error = deviation * np.sqrt(mean_difference_variance(rho, pre, length)) * inflation
+    if carry is not None:
+        error = float(np.hypot(error, np.sqrt(carry.variance(main.weights, kept))))
     independent = pre * (1 - rho) / (1 + rho)
     freedom = float(np.clip(independent - 1 if len(placebos) >= 3 else independent / 2, 3.0, MAX_FREEDOM))
     test = np.arange(len(y)) >= pre

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -12,13 +12,19 @@ from scipy import stats
 
 from modeling.errors import InputError, Refusal
 from modeling.geolift.analysis import Lift, Options, analyse
-from modeling.geolift.panel import Panel, build_panel
+from modeling.geolift.covariates import media_pressure
+from modeling.geolift.panel import Floats, Panel, build_panel
 from modeling.geolift.placebo_tests import placebo_rate
 from modeling.geolift.spec import OUTPUTS
 from modeling.runner import JobResult
 
 COMPARED = ("did_log", "synthetic_control", "tbr")
 BASE_WEEKS = 8  # weeks before a test that say how its DMAs' spend relates to the controls'
+#: What else moves unevenly over places. Search interest is left out: media under test move it.
+CAUSES = ("price_index", "promo_index", "in_stock_rate", "temperature_f")
+CARRY_WEEKS = (
+    1.0  # half-life of other channels' media in weeks; the result hardly changes from half to twice of it
+)
 AA_TESTS = 500
 AA_WEEKS = 6
 
@@ -37,20 +43,11 @@ def fit(
         Refusal: no experiment can be analysed; the message says why for the first one.
     """
     panel = features["feat_geo_lift_panel"]
-    rows: list[dict[str, Any]] = []
-    series: list[pd.DataFrame] = []
-    refused: list[str] = []
-    for experiment, part in panel.groupby("experiment_id", sort=True):
-        try:
-            found, line = _experiment(str(experiment), part)
-        except (InputError, Refusal) as error:
-            refused.append(f"{experiment}: {error}")
-            continue
-        rows += found
-        series.append(line)
+    rows, series, refused = experiments(features)
     if not rows:
         raise Refusal(refused[0] if refused else "no experiment is registered")
     history = _wide(features["feat_geo_history"], "revenue_usd")
+    history = _with_causes(history, other_causes(features), planned_media(features), None)
     outputs = {
         "geo_lift": pd.DataFrame(rows, columns=list(OUTPUTS["geo_lift"])),
         "geo_lift_series": pd.concat(series, ignore_index=True),
@@ -61,9 +58,82 @@ def fit(
     return JobResult(outputs, metrics, window, message="; ".join(refused))
 
 
+def experiments(
+    features: Mapping[str, pd.DataFrame],
+) -> tuple[list[dict[str, Any]], list[pd.DataFrame], list[str]]:
+    """Rows of every experiment that can be analysed, the primary method's series, and why others cannot."""
+    panel = features["feat_geo_lift_panel"]
+    causes, media = other_causes(features), planned_media(features)
+    rows: list[dict[str, Any]] = []
+    series: list[pd.DataFrame] = []
+    refused: list[str] = []
+    for experiment, part in panel.groupby("experiment_id", sort=True):
+        try:
+            found, line = _experiment(str(experiment), part, causes, media)
+        except (InputError, Refusal) as error:
+            refused.append(f"{experiment}: {error}")
+            continue
+        rows += found
+        series.append(line)
+    return rows, series, refused
+
+
 def _wide(long: pd.DataFrame, value: str, must_have: tuple[str, ...] = ()) -> Panel:
     weeks = pd.to_datetime(long["week_start_date"]).dt.strftime("%Y-%m-%d")
     return build_panel(weeks, long["dma_id"].astype(str), long[value].astype(float), must_have=must_have)
+
+
+def other_causes(features: Mapping[str, pd.DataFrame]) -> dict[str, pd.DataFrame]:
+    """Price, promotion, stock and weather, each weeks x DMAs; empty where the feature is not there."""
+    week = features.get("feat_mmm_week", pd.DataFrame())
+    return {} if week.empty else {name: _pivot(week, name) for name in CAUSES}
+
+
+def planned_media(features: Mapping[str, pd.DataFrame]) -> dict[str, pd.DataFrame]:
+    """Spend of channels that are bought by plan, each weeks x DMAs.
+
+    Channels that follow demand (brand search, retargeting, retail media) and those whose cost is customers' doing
+    (mails, coupons) may be moved by the test itself: taking them out would take away a part of the effect.
+    """
+    media = features.get("feat_mmm_media_week", pd.DataFrame())
+    if media.empty:
+        return {}
+    media = media[~media["is_demand_chasing"].astype(bool) & (media["channel_group"] != "crm")]
+    return {str(name): _pivot(part, "spend_usd") for name, part in media.groupby("channel_id", sort=True)}
+
+
+def _pivot(long: pd.DataFrame, value: str) -> pd.DataFrame:
+    weeks = pd.to_datetime(long["week_start_date"]).dt.strftime("%Y-%m-%d")
+    frame = pd.DataFrame(
+        {"week": weeks, "dma": long["dma_id"].astype(str), "value": long[value].astype(float)}
+    )
+    return frame.pivot(index="week", columns="dma", values="value").sort_index()
+
+
+def _with_causes(
+    panel: Panel, causes: Mapping[str, pd.DataFrame], media: Mapping[str, pd.DataFrame], tested: str | None
+) -> Panel:
+    """The panel with what else is known of its DMAs; the tested channel's own spend is no covariate."""
+
+    def cells(frame: pd.DataFrame) -> Floats:
+        return np.asarray(frame.reindex(index=panel.periods, columns=panel.geos).to_numpy(), dtype=np.float64)
+
+    known: dict[str, Floats] = {}
+    for name, frame in causes.items():
+        values = cells(frame)
+        if np.isnan(values).mean() < 0.05:  # a few weeks without a price: the place's usual one
+            usual = np.nan_to_num(np.nanmean(values, axis=0), nan=float(np.nanmean(values)))
+            known[name] = np.where(np.isnan(values), usual[None], values)
+    level = panel.values.mean(axis=0)
+    for name, frame in media.items():
+        if name == tested:
+            continue
+        # Carried over every week that media know, also those in which some retailer's sales are not complete.
+        weeks = sorted(set(frame.index) | set(panel.periods))
+        spend = np.nan_to_num(frame.reindex(index=weeks, columns=panel.geos).to_numpy(dtype=np.float64))
+        pressure = media_pressure(spend, level, CARRY_WEEKS)
+        known[name] = pressure[[weeks.index(p) for p in panel.periods]]
+    return replace(panel, covariates=known)
 
 
 @dataclass(frozen=True)
@@ -76,7 +146,9 @@ class _Facts:
     treated: tuple[str, ...]
 
 
-def _experiment(name: str, part: pd.DataFrame) -> tuple[list[dict[str, Any]], pd.DataFrame]:
+def _experiment(
+    name: str, part: pd.DataFrame, causes: Mapping[str, pd.DataFrame], media: Mapping[str, pd.DataFrame]
+) -> tuple[list[dict[str, Any]], pd.DataFrame]:
     """One row per method, and the series of the primary one. Dates and DMAs are the registered ones."""
     first = part.iloc[0]
     treated = tuple(sorted(part.loc[part["arm"] == "treated", "dma_id"].astype(str).unique()))
@@ -90,7 +162,7 @@ def _experiment(name: str, part: pd.DataFrame) -> tuple[list[dict[str, Any]], pd
         str(pd.Timestamp(first["end_date"]).date()),
         treated,
     )
-    panel = _wide(part, "revenue_usd", treated)
+    panel = _with_causes(_wide(part, "revenue_usd", treated), causes, media, facts.channel_id)
     change = spend_change(_wide(part, "spend_usd"), treated, facts.start, facts.end)
     primary = analyse(panel, treated, facts.start, facts.end, Options())
     rows = [_row(facts, primary, change, is_primary=True)]

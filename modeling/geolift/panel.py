@@ -39,12 +39,14 @@ class Panel:
         geos: G names.
         values: (T, G) KPI, complete.
         notes: what had to be done to the file, in words.
+        covariates: name -> (T, G) other causes that move unevenly over places; none by default.
     """
 
     periods: list[str]
     geos: list[str]
     values: Floats
     notes: list[str] = field(default_factory=list)
+    covariates: dict[str, Floats] = field(default_factory=dict)
 
     def columns(self, names: Sequence[str]) -> Floats:
         """(T, len(names)) values of the named geographies."""

@@ -73,7 +73,13 @@ def placebo_rate(
         if len(free) < donors + size:
             free = list(panel.geos)
         drawn = [free[i] for i in rng.choice(len(free), size=donors + size, replace=False)]
-        part = Panel(panel.periods[: begin + duration], drawn, panel.columns(drawn)[: begin + duration])
+        at = [panel.geos.index(g) for g in drawn]
+        part = Panel(
+            panel.periods[: begin + duration],
+            drawn,
+            panel.values[: begin + duration, at],
+            covariates={name: x[: begin + duration, at] for name, x in panel.covariates.items()},
+        )
         result = analyse(part, drawn[:size], first, last, Options(method=method))
         found += int(result.p_value < 0.05)
         sizes.append(abs(result.lift or 0.0))

@@ -20,6 +20,24 @@ INPUTS: dict[str, tuple[str, ...]] = {
         "spend_usd",
     ),
     "feat_geo_history": ("brand_id", "week_start_date", "dma_id", "revenue_usd"),
+    "feat_mmm_week": (
+        "brand_id",
+        "week_start_date",
+        "dma_id",
+        "price_index",
+        "promo_index",
+        "in_stock_rate",
+        "temperature_f",
+    ),
+    "feat_mmm_media_week": (
+        "brand_id",
+        "week_start_date",
+        "dma_id",
+        "channel_id",
+        "spend_usd",
+        "channel_group",
+        "is_demand_chasing",
+    ),
 }
 OUTPUTS: dict[str, dict[str, str]] = {
     "geo_lift": {

@@ -130,6 +130,21 @@ def test_ctv_holdout_is_dark_in_matched_markets() -> None:
     assert 0.5 < row["iroas"] < 5
 
 
+def test_a_heavy_up_is_held_against_what_was_planned() -> None:
+    """Off air the plan has no spend, as the controls have none; the test's spend is then new in full."""
+    for seed in (1, 2, 3, 4):
+        w = world(seed=seed, weeks=90)
+        test = next(t for t in w.tests if t.kind == "heavy_up")
+        window = slice(test.start_week, test.end_week)
+        spend = w.spend(test.channel)[:, window]
+        row = lift_table(w).set_index("experiment_id").loc[test.experiment_id]
+        homes = w.geo.homes
+        like_controls = spend[test.control].sum() / homes[test.control].sum() * homes[test.treated].sum()
+        expected = spend[test.treated].sum() - like_controls
+        assert row["spend_change_usd"] == pytest.approx(expected, rel=0.2)
+        assert row["iroas"] > 0
+
+
 def test_over_exposed_people_waste_money() -> None:
     mix = frequency_mix("meta_retargeting", np.array([0.3, 1.0, 3.0]))
     np.testing.assert_allclose(mix.sum(axis=-1), 1)
