@@ -9,11 +9,13 @@ from __future__ import annotations
 import codecs
 import re
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 _BLANK = re.compile(rb"\n(?=\r?\n)")
 LONG_LINE = 2_000_000
+Positions = np.ndarray[Any, np.dtype[np.int64]]
 STEP = 65_535  # bytes; a longer text does not fit a VARCHAR of Redshift
 
 
@@ -90,24 +92,26 @@ class Scanner:
         if self._head_left > 0:
             self._head.append(block[: self._head_left])
             self._head_left -= len(block)
-        newlines = block.count(b"\n")
-        facts.newlines += newlines
-        edge = self._tail + block[:2]
+        ends = np.flatnonzero(np.frombuffer(block, dtype=np.uint8) == 10)
+        facts.newlines += len(ends)
+        gaps = np.diff(ends)
+        shortest, edge = int(gaps.min(initial=STEP)), self._tail + block[:2]
         if b"\r" in block or b"\r" in edge:
             facts.carriage_returns += block.count(b"\r")
             facts.crlf += block.count(b"\r\n") + (self._tail[-1:] == b"\r" and block[:1] == b"\n")
-            if b"\n\r\n" in block or b"\n\n" in block or b"\n\r\n" in edge or b"\n\n" in edge:
+            if shortest <= 2 or b"\n\r\n" in edge or b"\n\n" in edge:
                 self._blank(block)
-        elif b"\n\n" in block or b"\n\n" in edge:
+        elif shortest == 1 or b"\n\n" in edge:
             self._blank(block)
-        self._gaps(block, newlines)
-        facts.nul += block.count(b"\0")
+        self._gaps(block, ends, gaps)
+        if b"\0" in block:
+            facts.nul += block.count(b"\0")
         self._encoding(block)
-        quotes = block.count(b'"') if self._quoting else 0
+        quotes = block.count(b'"') if self._quoting and b'"' in block else 0
         if quotes:
-            facts.quoted_newlines += self._quoted_newlines(block) if newlines else 0
+            facts.quoted_newlines += self._quoted_newlines(block, ends) if len(ends) else 0
         elif self._parity:
-            facts.quoted_newlines += newlines
+            facts.quoted_newlines += len(ends)
         self._parity ^= quotes & 1
         facts.quotes += quotes
         self._tail = (self._tail + block[-2:])[-2:]
@@ -121,24 +125,16 @@ class Scanner:
                 if facts.first_blank < 0:
                     facts.first_blank = facts.size - len(block) - carried + match.end()
 
-    def _gaps(self, block: bytes, newlines: int) -> None:
-        """Length of the longest line; exact where it is over :data:`STEP` bytes, which is all that matters."""
+    def _gaps(self, block: bytes, ends: Positions, gaps: Positions) -> None:
+        """Length of the longest line."""
         facts = self.facts
-        if newlines == 0:
+        if len(ends) == 0:
             self._gap += len(block)
             facts.longest_gap = max(facts.longest_gap, self._gap)
             return
-        last = block.index(b"\n")
-        facts.longest_gap = max(facts.longest_gap, self._gap + last)
-        end = block.rindex(b"\n")
-        while last < end:  # leaps from newline to newline, each as far as a line may be long
-            leap = block.rfind(b"\n", last + 1, last + 2 + STEP)
-            if leap < 0:
-                leap = block.index(b"\n", last + 2 + STEP)
-                facts.longest_gap = max(facts.longest_gap, leap - last - 1)
-            last = leap
-        self._gap = len(block) - end - 1
-        facts.longest_gap = max(facts.longest_gap, self._gap)
+        first, inner = self._gap + int(ends[0]), int(gaps.max(initial=1)) - 1
+        self._gap = len(block) - int(ends[-1]) - 1
+        facts.longest_gap = max(facts.longest_gap, first, inner, self._gap)
 
     def _encoding(self, block: bytes) -> None:
         facts = self.facts
@@ -152,9 +148,8 @@ class Scanner:
         except UnicodeDecodeError:
             facts.valid_utf8 = False
 
-    def _quoted_newlines(self, block: bytes) -> int:
-        codes = np.frombuffer(block, dtype=np.uint8)
-        quotes, newlines = np.flatnonzero(codes == 34), np.flatnonzero(codes == 10)
+    def _quoted_newlines(self, block: bytes, newlines: Positions) -> int:
+        quotes = np.flatnonzero(np.frombuffer(block, dtype=np.uint8) == 34)
         before = np.searchsorted(quotes, newlines) + self._parity
         return int(np.count_nonzero(before & 1))
 
