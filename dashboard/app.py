@@ -12,7 +12,7 @@ import streamlit as st
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from dashboard import access, context, ui
+from dashboard import access, context, renewal, ui
 from dashboard.reader import NoServingFile, Reader
 from dashboard.views import VIEWS, View
 from settings import Settings, SettingsError, load_settings
@@ -76,6 +76,8 @@ def main() -> None:
     st.html(f"<style>{ui.STYLE}</style>")
     try:
         settings = load_settings()
+        renewal.stale_hours()
+        every = renewal.refresh_seconds()
         allowed = signed_in()
     except SettingsError as error:
         ui.state("failed", "The dashboard is not configured", str(error))
@@ -92,7 +94,10 @@ def main() -> None:
             default=view is VIEWS[0],
         )
 
+    renewal.remember(settings.serving_path)
     st.navigation([page(view) for view in VIEWS]).run()
+    if every:
+        st.fragment(renewal.renew, run_every=every)(settings.serving_path)
 
 
 main()

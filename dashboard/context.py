@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from dataclasses import astuple, dataclass
 from datetime import UTC, date, datetime, timedelta
@@ -15,6 +14,7 @@ from dashboard import answers, queries, ui
 from dashboard import format as fmt
 from dashboard.filters import DEFAULT_PERIOD, PERIODS, Filters, known, period
 from dashboard.reader import Snapshot
+from dashboard.renewal import stale_hours
 
 JOB_NAMES = {
     "mmm": "market mix model",
@@ -162,7 +162,7 @@ def freshness(context: Context, dated: bool) -> None:
         f"{span}Data complete to {fmt.day(context.last)}; "
         f"published {fmt.moment(version.published_at)}, {version.label}."
     )
-    hours = _stale_hours()
+    hours = stale_hours()
     if version.published_at is not None:
         age = datetime.now(UTC) - pd.Timestamp(version.published_at).to_pydatetime().replace(tzinfo=UTC)
         if age > timedelta(hours=hours):
@@ -172,8 +172,3 @@ def freshness(context: Context, dated: bool) -> None:
                 f"The last publish was {age.days} days ago; a new one is expected every {hours} hours. "
                 "Figures are right for their date, but newer days are missing.",
             )
-
-
-def _stale_hours() -> int:
-    text = os.environ.get("DASHBOARD_STALE_HOURS", "")
-    return int(text) if text.isdigit() and 0 < int(text) <= 24 * 3650 else 192

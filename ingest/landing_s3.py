@@ -50,7 +50,7 @@ _DENIED = {
     "ExpiredToken",
     "AllAccessDisabled",
 }
-_GONE = {"NoSuchKey", "404", "NoSuchVersion", "NoSuchBucket"}
+_GONE = {"NoSuchKey", "404", "NoSuchVersion"}
 
 
 def client() -> Any:
@@ -77,6 +77,8 @@ def patiently(action: Callable[[], T], sleep: Callable[[float], None] = time.sle
             code, status = _code(error)
             if code in _DENIED or status == 403:
                 raise Failed("permission_denied", "S3 says 403") from None
+            if code == "NoSuchBucket":
+                raise Failed("storage_error", "there is no such bucket (LANDING_URI)") from None
             if code in _GONE or status == 404:
                 raise Failed("vanished", "the object is gone") from None
             if code == "PreconditionFailed" or status == 412:

@@ -11,7 +11,7 @@ import duckdb
 import pandas as pd
 import pytest
 
-from dashboard import access, lineage
+from dashboard import access, lineage, renewal
 from dashboard.export import escape_cell, to_csv
 from settings import SettingsError
 from tests.dashboard.fixture_marts import build
@@ -35,6 +35,48 @@ def test_a_bad_setting_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("BRAND_ID", "Not A Brand")
     page = open_page("executive")
     assert page.states("failed") == ["The dashboard is not configured"] and "BRAND_ID" in page.html
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("DASHBOARD_STALE_HOURS", "soon"),
+        ("DASHBOARD_STALE_HOURS", "0"),
+        ("DASHBOARD_REFRESH_SECONDS", "5 min"),
+        ("DASHBOARD_REFRESH_SECONDS", "3"),
+        ("DASHBOARD_REFRESH_SECONDS", "-1"),
+    ],
+)
+def test_a_bad_interval_is_refused_by_name(name: str, value: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(name, value)
+    page = open_page("executive")
+    assert page.states("failed") == ["The dashboard is not configured"] and name in page.html
+
+
+def test_an_open_page_is_drawn_again_when_a_new_version_is_served(
+    serving: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The page asks at the configured interval, and draws anew only when the file is another one."""
+    asked: list[object] = []
+    monkeypatch.setattr(renewal.st, "fragment", lambda f, run_every: asked.append(run_every) or f)
+    monkeypatch.setenv("SERVING_PATH", str(serving))
+    for value in ("", "60", "0"):
+        monkeypatch.setenv("DASHBOARD_REFRESH_SECONDS", value)
+        open_page("executive")
+    assert asked == [300, 60]
+
+    path, drawn = tmp_path / "s.duckdb", []
+    path.write_bytes(b"one")
+    state: dict[str, object] = {}
+    monkeypatch.setattr(renewal.st, "session_state", state)
+    monkeypatch.setattr(renewal.st, "rerun", lambda: drawn.append(1))
+    renewal.remember(path)
+    renewal.renew(path)
+    assert drawn == []
+    (tmp_path / "next").write_bytes(b"two!")
+    (tmp_path / "next").replace(path)
+    renewal.renew(path)
+    assert drawn == [1]
 
 
 @pytest.mark.parametrize("page", PAGES)

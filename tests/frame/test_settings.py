@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import ast
+import os
+import re
 import stat
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
+from ingest import env
 from settings import ROOT, SettingsError, load_settings
 from sql import session
 
@@ -122,10 +128,92 @@ def test_redshift_needs_the_hash_key_from_outside(monkeypatch: pytest.MonkeyPatc
         load_settings(REDSHIFT).pii_hash_key()
 
 
+#: Whole variable names that the rooms own, however they are read.
+OWN = re.compile(
+    r"(WAREHOUSE|LANDING|SERVING|RUNS|BRAND|PII|REDSHIFT|S3|INGEST|ALERTS|API|DASHBOARD|DEMO)_[A-Z0-9_]*[A-Z0-9]"
+)
+#: Read here, set by others or by us for a child process; and the switch of the kill tests.
+NOT_SETTINGS = {
+    "PATH", "PYTHONPATH", "HOME", "AIRFLOW_HOME", "ARROW_DEFAULT_MEMORY_POOL", "MALLOC_ARENA_MAX", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS",
+    "DO_NOT_TRACK", "SM_ROOT", "INGEST_FAILPOINT",
+}  # fmt: skip
+
+
+def variables(tree: ast.AST) -> set[str]:
+    """Names that a module reads from ``os.environ`` or a mapping called ``env``, and texts that look like our names."""
+    found: set[str] = set()
+    for node in ast.walk(tree):
+        name: ast.AST | None = None
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.args:
+            if ast.unparse(node.func.value).split(".")[-1] in ("environ", "env", "os"):
+                name = node.args[0] if node.func.attr in ("get", "getenv", "setdefault", "pop") else None
+        elif isinstance(node, ast.Subscript) and ast.unparse(node.value).split(".")[-1] in ("environ", "env"):
+            name = node.slice
+        elif isinstance(node, ast.Constant) and isinstance(node.value, str) and OWN.fullmatch(node.value):
+            name = node
+        if isinstance(name, ast.Constant) and isinstance(name.value, str):
+            found.add(name.value)
+    return found
+
+
 def test_every_variable_is_in_the_example_file() -> None:
-    text = (ROOT / ".env.example").read_text()
-    source = (ROOT / "settings.py").read_text()
-    for name in ("WAREHOUSE_TARGET", "WAREHOUSE_PATH", "LANDING_URI", "SERVING_PATH", "RUNS_DIR", "BRAND_ID",
-                 "PII_HASH_KEY", "REDSHIFT_HOST", "REDSHIFT_PORT", "S3_STAGING_URI", "REDSHIFT_COPY_ROLE_ARN"):  # fmt: skip
-        assert name in source
-        assert name in text
+    """Whatever the rooms read from the environment, found in their syntax trees and in dbt's files."""
+    rooms = (
+        "alerts",
+        "api",
+        "dags",
+        "dashboard",
+        "infra",
+        "ingest",
+        "modeling",
+        "report",
+        "serving",
+        "simulator",
+        "sql",
+    )
+    paths = [
+        ROOT / "settings.py",
+        ROOT / "demo" / "__main__.py",
+        *(p for r in rooms for p in (ROOT / r).rglob("*.py")),
+    ]
+    read = set().union(*(variables(ast.parse(p.read_text())) for p in paths))
+    for path in (*(ROOT / "dbt").glob("*.yml"), *(ROOT / "dbt" / "models").rglob("*.sql")):
+        read |= set(re.findall(r"env_var\(\s*'(\w+)'", path.read_text()))
+    assert len(read) > 40, "the collector has gone blind"
+    example = set(re.findall(r"(?m)^#? ?([A-Z][A-Z0-9_]+)=", (ROOT / ".env.example").read_text()))
+    assert read - NOT_SETTINGS - example == set()
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("INGEST_FILE_SECONDS", "an hour"),
+        ("INGEST_S3_ATTEMPTS", "0"),
+        ("INGEST_S3_ATTEMPTS", "2.5"),
+        ("INGEST_LOCK_SECONDS", "-1"),
+        ("INGEST_STABLE_SECONDS", "nan"),
+        ("INGEST_PARSER_MEMORY", "much"),
+    ],
+)
+def test_a_bad_variable_of_the_intake_is_one_line(name: str, value: str) -> None:
+    with pytest.raises(SettingsError, match=name):
+        env.check({name: value})
+    env.check({})
+
+
+def test_the_intake_checks_its_variables_before_they_are_read() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "ingest", "init"], cwd=ROOT, env={**os.environ, "INGEST_FILE_SECONDS": "an hour"},
+        capture_output=True, text=True,
+    )  # fmt: skip
+    assert (
+        done.returncode == 2
+        and done.stderr.startswith("ingest: INGEST_FILE_SECONDS")
+        and done.stderr.count("\n") == 1
+    )
+
+
+def test_every_variable_of_the_intake_is_checked() -> None:
+    modules = [p for p in (ROOT / "ingest").glob("*.py") if p.name != "env.py"]
+    read = {n for p in modules for n in variables(ast.parse(p.read_text())) if n.startswith("INGEST_")}
+    assert read - {"INGEST_DEBUG", "INGEST_FAILPOINT"} == set(env.NUMBERS) | set(env.TEXTS)

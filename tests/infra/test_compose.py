@@ -75,6 +75,20 @@ def test_no_secret_has_a_default() -> None:
     assert not re.search(r"(?i)(password|secret|fernet_key)\w*:\s*[\"']?[a-z0-9]{4,}[\"']?\s*$", TEXT, re.M)
 
 
+def test_every_variable_is_in_the_example_file() -> None:
+    example = (ROOT / ".env.example").read_text()
+    missing = [n for n in sorted(required()) if not re.search(rf"(?m)^#? ?{n}=", example)]
+    assert missing == [], missing
+
+
+def test_the_landing_bucket_is_made_before_anything_reads_it() -> None:
+    services = document()["services"]
+    assert "python -m infra.landing_bucket &&" in services["airflow-init"]["command"][-1]
+    assert services["airflow-worker"]["depends_on"]["airflow-init"]["condition"] == (
+        "service_completed_successfully"
+    )
+
+
 def test_images_are_pinned_and_there_is_one_of_ours() -> None:
     ours = set()
     for name, service in document()["services"].items():

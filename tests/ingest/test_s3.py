@@ -67,6 +67,26 @@ def test_files_load_from_a_bucket(bucket: Any, tmp_path: Path) -> None:
     assert landing.one("in/roundel/") is None
 
 
+def test_a_missing_bucket_is_named_as_such_and_can_be_made(
+    bucket: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from infra import landing_bucket
+
+    def listed() -> list[Any]:
+        return list(landing_s3.S3Landing("s3://not-there/in", Router(CONTRACTS, "swiftpod")).items())
+
+    with pytest.raises(Failed, match="no such bucket"):
+        listed()
+    monkeypatch.setenv("LANDING_URI", "s3://not-there/in")
+    assert [landing_bucket.main(), landing_bucket.main()] == [0, 0]
+    assert capsys.readouterr().out.splitlines() == ["s3://not-there/in: made", "s3://not-there/in: there"]
+    assert listed() == []
+    bucket.delete_bucket(Bucket="not-there")
+    monkeypatch.setenv("AWS_ENDPOINT_URL_S3", "http://127.0.0.1:1")
+    monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
+    assert landing_bucket.main() == 2 and capsys.readouterr().err.count("\n") == 1
+
+
 def test_an_object_replaced_after_listing_aborts_and_heals(bucket: Any, tmp_path: Path) -> None:
     settings = settings_for(tmp_path, "s3://land/in")
     key = "in/weather/weather__20261030T060000Z.csv"
