@@ -101,6 +101,31 @@ def test_true_marts_score_true(truth: Path, tmp_path: Path) -> None:
     )
 
 
+def test_effects_by_segment_are_counted_under_the_best_matching(truth: Path, tmp_path: Path) -> None:
+    """Two true segments under other names and in another order; one effect is planted wrong, one is not stood behind."""
+    known = pd.read_csv(truth / "segment_response.csv")
+    assert (known["effect"] > 0).any()
+    found = known[known["segment"].isin(["digital_first", "loyal_stockers"])].assign(
+        segment_id=lambda f: f["segment"].map({"digital_first": "1", "loyal_stockers": "2"})
+    )
+    found = found.rename(columns={"channel": "channel_id"}).drop(columns="segment")
+    wrong = (found["segment_id"] == "2") & (found["channel_id"] == "email")
+    found.loc[wrong, "effect"] += 0.5
+    found = found.assign(effect_p05=found["effect"] - 0.01, effect_p95=found["effect"] + 0.01)
+    found["is_supported"] = ~((found["segment_id"] == "1") & (found["channel_id"] == "hulu"))
+    unlisted = {"segment_id": "1", "channel_id": "roundel", "effect": 0.0, "effect_p05": -0.1, "effect_p95": 0.1, "is_supported": True}  # fmt: skip
+    found = pd.concat([found, pd.DataFrame([unlisted])])
+    lines = score(truth, warehouse(tmp_path / "w.duckdb", {"fct_segment_response": found}))
+    by = {x.item: x for x in lines if x.question == "segment response"}
+    assert (
+        by["segment 1 youtube"].note == "as digital_first"
+        and by["segment 2 youtube"].note == "as loyal_stockers"
+    )
+    assert [item for item, x in by.items() if x.covered is False] == ["segment 2 email"]
+    assert by["segment 1 roundel"].covered and "segment 1 hulu" not in by
+    assert len(by) == len(found) - 1
+
+
 def test_an_empty_warehouse_says_what_is_missing(
     truth: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
