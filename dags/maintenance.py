@@ -1,4 +1,4 @@
-"""The slow rhythms: weekly refit and accuracy check, monthly comparison of models and A/A tests."""
+"""The slow rhythm: all models are fitted again every week, A/A tests and comparisons of models with them."""
 
 from __future__ import annotations
 

@@ -17,7 +17,7 @@ import pandas as pd
 import streamlit as st
 
 from dashboard import format as fmt
-from dashboard.export import to_csv
+from dashboard.export import to_csv, to_parquet
 
 STYLE = (Path(__file__).parent / "style.css").read_text()
 
@@ -148,14 +148,24 @@ def chart(frame: pd.DataFrame, spec: dict[str, Any], alt: str, caption: str = ""
 
 
 def download(frame: pd.DataFrame, name: str, label: str = "Download as CSV") -> None:
-    """A CSV whose text cells cannot run as formulas. Made when it is asked for, not with the page."""
+    """CSV and Parquet whose text cells cannot run as formulas. Made when they are asked for, not with the page."""
     safe = re.sub(r"[^a-z0-9_-]+", "-", name.lower()).strip("-")
-    st.download_button(
-        label,
-        data=lambda: to_csv(frame),
-        file_name=f"{safe}.csv",
-        mime="text/csv",
-        key=f"download-{safe}",
-        icon=":material/download:",
-        on_click="ignore",
-    )
+    with st.container(horizontal=True):
+        st.download_button(
+            label,
+            data=lambda: to_csv(frame),
+            file_name=f"{safe}.csv",
+            mime="text/csv",
+            key=f"download-{safe}",
+            icon=":material/download:",
+            on_click="ignore",
+        )
+        st.download_button(
+            "Parquet",
+            data=lambda: to_parquet(frame),
+            file_name=f"{safe}.parquet",
+            mime="application/vnd.apache.parquet",
+            key=f"download-{safe}-parquet",
+            icon=":material/download:",
+            on_click="ignore",
+        )

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import ast
+import io
 import re
 import shutil
+from datetime import date, datetime
+from decimal import Decimal
 from pathlib import Path
 
 import duckdb
 import pandas as pd
+import pyarrow.parquet as pq
 import pytest
 
 from dashboard import access, lineage, renewal
-from dashboard.export import escape_cell, to_csv
+from dashboard.export import escape_cell, to_csv, to_parquet
 from settings import SettingsError
 from tests.dashboard.fixture_marts import build
 from tests.dashboard.pages import PAGES, open_page
@@ -192,6 +196,35 @@ def test_export_escapes_formulas(cell: str) -> None:
     assert escape_cell(cell) == "'" + cell
     text = to_csv(pd.DataFrame({"=bad": [cell], "n": [-1.5]})).decode("utf-8-sig")
     assert text.startswith("'=bad,n") and "-1.5" in text and "'-1.5" not in text
+    table = pq.read_table(io.BytesIO(to_parquet(pd.DataFrame({"=bad": [cell, None], "n": [-1.5, 2.0]}))))
+    assert table.to_pydict() == {"'=bad": ["'" + cell, None], "n": [-1.5, 2.0]}
+
+
+def test_parquet_keeps_types() -> None:
+    """Decimals, dates and gaps come back as they went in, also from a frame that is empty or has its own index."""
+    frame = pd.DataFrame(
+        {
+            "usd": [Decimal("1.5000"), None],
+            "on": [date(2026, 1, 2), None],
+            "at": [pd.Timestamp("2026-01-02"), pd.NaT],
+            "ok": [True, False],
+            "n": pd.array([1, None], dtype="Int64"),
+            "group": pd.Categorical(["=x", "y"]),
+        },
+        index=[7, 3],
+    )
+    rows = pq.read_table(io.BytesIO(to_parquet(frame))).to_pylist()
+    assert rows[0] == {
+        "usd": Decimal("1.5000"), "on": date(2026, 1, 2), "at": datetime(2026, 1, 2), "ok": True, "n": 1, "group": "'=x",
+    }  # fmt: skip
+    assert {k: v for k, v in rows[1].items() if v is not None} == {"ok": False, "group": "y"}
+    assert pq.read_table(io.BytesIO(to_parquet(frame[:0]))).num_rows == 0
+
+
+def test_every_download_is_offered_in_both_forms(serving: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SERVING_PATH", str(serving))
+    found = [b.proto.label for b in open_page("budget").app.get("download_button")]
+    assert found.count("Parquet") == len(found) / 2 > 0
 
 
 def test_plain_cells_are_left_alone() -> None:
