@@ -163,10 +163,18 @@ def _export_audience(settings: Settings, args: argparse.Namespace) -> int:
 def _new_feed(settings: Settings, args: argparse.Namespace) -> int:
     from ingest.newfeed import create
 
-    types = dict(pair.split("=", 1) for pair in args.type)
-    for path in create(
-        args.name, Path(args.sample), partner=args.partner or args.name, channel=args.channel, types=types
-    ):
+    if wrong := [pair for pair in args.type if "=" not in pair]:
+        raise ContractError(f"new-feed: --type {wrong[0]} is not HEADER=TYPE")
+    written = create(
+        args.name,
+        Path(args.sample),
+        partner=args.partner or args.name,
+        channel=args.channel,
+        types=dict(pair.split("=", 1) for pair in args.type),
+        channel_name=args.channel_name,
+        channel_group=args.channel_group,
+    )
+    for path in written:
         print(path)
     return 0
 
@@ -219,10 +227,16 @@ def main(argv: list[str] | None = None) -> int:
     audience.add_argument("--platform", required=True, choices=("meta", "google"))
     audience.add_argument("--out", required=True, help="CSV file, readable by its owner only")
     audience.set_defaults(run=_export_audience)
-    new_feed = commands.add_parser("new-feed", help="write a contract, a staging model and a golden sample")
+    new_feed = commands.add_parser(
+        "new-feed", help="write contract, staging model, golden sample and registry rows"
+    )
     new_feed.add_argument("name")
     new_feed.add_argument("--sample", required=True, help="a delimited file of the partner with a header")
     new_feed.add_argument("--channel", required=True, help="channel id that its spend belongs to")
+    new_feed.add_argument("--channel-name", default="", help="name of a channel that is new")
+    new_feed.add_argument(
+        "--channel-group", default="", help="group of a channel that is new: video, social, ..."
+    )
     new_feed.add_argument("--partner", help="who sends it")
     new_feed.add_argument(
         "--type", action="append", default=[], metavar="HEADER=TYPE", help="declared type of a column"

@@ -1,4 +1,4 @@
-"""A new feed in minutes: a contract, a staging model and a golden sample from one command."""
+"""A new feed in minutes: a contract, a staging model, a golden sample and the registry rows from one command."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import Any
 import yaml
 
 from ingest.contracts import CONTRACT_DIR, TYPES, ContractError, load_contracts, normal_header, parse_contract
+from ingest.newfeed_registry import additions
 
 ROOT = Path(__file__).resolve().parents[1]
 # Canonical columns of the media vocabulary: what a staging model of an advertising channel hands on.
@@ -71,9 +72,9 @@ def draft(
     return document
 
 
-def staging_sql(document: dict[str, Any], channel: str) -> str:
+def staging_sql(document: dict[str, Any]) -> str:
     """Staging view of an advertising channel in the shared media vocabulary."""
-    fields = document["fields"]
+    fields, whole = document["fields"], f"'{document['feed']}'"  # without campaigns the feed is one
 
     def take(name: str, fallback: str, cast: str) -> str:
         return f"    cast({name if name in fields else fallback} as {cast}) as {name if name != 'spend' else 'spend_usd'}"
@@ -82,15 +83,18 @@ def staging_sql(document: dict[str, Any], channel: str) -> str:
         "    brand_id",
         take("date_day", "null", "date"),
         f"    cast('{document['feed']}' as varchar(64)) as platform",
-        f"    cast('{channel}' as varchar(64)) as channel_id",
-        take("campaign_id", "null", "varchar(64)"),
-        take("campaign_name", "null", "varchar(256)"),
+        take("campaign_id", "campaign_name" if "campaign_name" in fields else whole, "varchar(64)"),
+        take("campaign_name", "campaign_id" if "campaign_id" in fields else whole, "varchar(256)"),
         take("dma_code", "'000'", "varchar(8)"),
         take("impressions", "null", "bigint"),
         take("clicks", "null", "bigint"),
         take("spend", "null", "decimal(18, 4)"),
     ]
-    return "select\n" + ",\n".join(lines) + f"\nfrom {{{{ source('raw', '{document['feed']}') }}}}\n"
+    return (
+        "select\n"
+        + ",\n".join(lines)
+        + f"\nfrom {{{{ source('{document['feed']}', '{document['feed']}') }}}}\n"
+    )
 
 
 def create(
@@ -100,11 +104,11 @@ def create(
     partner: str,
     channel: str,
     types: dict[str, str],
-    contracts: Path = CONTRACT_DIR,
-    staging: Path | None = None,
-    samples: Path | None = None,
+    channel_name: str = "",
+    channel_group: str = "",
+    root: Path = ROOT,
 ) -> list[Path]:
-    """Write the contract, the staging model with its YAML, and the golden sample.
+    """Write the contract, the staging model with its YAML and the golden sample; enter the feed in the registries.
 
     Args:
         feed: plain lower-case name.
@@ -112,16 +116,18 @@ def create(
         partner: who sends it.
         channel: channel id of the registry that its spend belongs to.
         types: declared types by header; the media vocabulary brings its own.
-        contracts, staging, samples: where the files go (the project's folders by default).
+        channel_name, channel_group: of a channel that the registry does not have yet.
+        root: the project.
 
     Returns:
-        The files written.
+        The files written or extended.
 
     Raises:
-        ContractError: the feed exists, or the sample has no usable header.
+        ContractError: the feed exists, the sample has no usable header, or its spend has no place to go.
     """
     if not re.fullmatch(r"[a-z][a-z0-9_]{0,62}", feed):
         raise ContractError(f"new-feed: {feed!r} is not a plain lower-case name")
+    contracts = root / CONTRACT_DIR.relative_to(ROOT)
     if feed in load_contracts() or (contracts / f"{feed}.yml").exists():
         raise ContractError(f"new-feed: {feed} has a contract already")
     with sample.open(encoding="utf-8-sig", newline="") as stream:
@@ -130,27 +136,38 @@ def create(
         raise ContractError(f"new-feed: {sample.name} needs a header and at least one row")
     document = draft(feed, rows[0], types, partner=partner, family=feed)
     parse_contract(document, f"{feed}.yml")
-    staging = staging or ROOT / "dbt" / "models" / "staging" / feed
-    samples = samples or ROOT / "tests" / "ingest" / "samples"
+    missing = {"date_day", "spend"} - set(document["fields"])
+    if missing:
+        known = "; ".join(f"{name}: {', '.join(MEDIA[name][1])}" for name in sorted(missing))
+        raise ContractError(f"new-feed: {sample.name} has no column that is known as {known}")
+    staging = root / "dbt" / "models" / "staging" / feed
+    samples = root / "tests" / "ingest" / "samples"
     model = f"stg_{feed}__media_daily"
     description = {
-        "version": 2,
-        "sources": [{"name": f"raw_{feed}", "schema": "raw", "tables": [{"name": feed}]}],
-        "models": [
+        "sources": [
             {
-                "name": model,
-                "description": f"One row per row of {partner}'s file: day x campaign. Owner: media.",
-                "columns": [{"name": "date_day", "data_tests": ["not_null"]}, {"name": "spend_usd"}],
+                "name": feed,
+                "schema": "raw",
+                "description": f"{partner}, as loaded by the feed contract.",
+                "tables": [
+                    {
+                        "name": feed,
+                        "description": f"{partner}'s file. One row per {', '.join(document['key'])}; newest delivery only.",
+                        "config": {
+                            "loaded_at_field": "_delivered_at",
+                            "freshness": {"warn_after": {"count": 3, "period": "day"}},
+                        },
+                    }
+                ],
             }
-        ],
+        ]
     }
     out = {
         contracts / f"{feed}.yml": f"# {partner}: the only place that knows this partner file's shape.\n"
         + yaml.safe_dump(document, sort_keys=False, allow_unicode=True),
-        staging / f"{model}.sql": staging_sql(document, channel).replace(
-            "source('raw',", f"source('raw_{feed}',"
-        ),
-        staging / f"{model}.yml": yaml.safe_dump(description, sort_keys=False),
+        staging / f"{model}.sql": staging_sql(document),
+        staging / f"_{feed}__sources.yml": yaml.safe_dump(description, sort_keys=False),
+        **additions(root / "dbt", document, model, channel, name=channel_name, group=channel_group),
     }
     for path, text in out.items():
         path.parent.mkdir(parents=True, exist_ok=True)

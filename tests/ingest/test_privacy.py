@@ -2,103 +2,28 @@
 
 from __future__ import annotations
 
-import gzip
 import hashlib
-import html
-import random
 import re
 import time
 from pathlib import Path
-from urllib.parse import quote
 
+import duckdb
 import pytest
 
 from ingest.audience import email_hash, export, phone_hash
 from ingest.contracts import load_contracts
 from ingest.pii import Hasher, mask_text, normal_email, normal_phone
 from ingest.run import opened
-from tests.faults.catalogue import good_rows, render, sources
+from tests.faults.catalogue import good_rows, render
+from tests.ingest.canary import DISGUISES, canaries, found, needles, plant, texts
 from tests.ingest.helpers import command, ingest, place, query, settings_for
 
 CONTRACTS = load_contracts()
-DISGUISES = (
-    str,
-    str.upper,
-    lambda t: f"  {t} ",
-    lambda t: f"Inbox <{t}>",
-    lambda t: f"mailto:{t}",
-    lambda t: quote(t),
-    lambda t: t.replace("@", " (at) "),
-    lambda t: t.replace("@", "[at]").replace(".", " [dot] "),
-    lambda t: html.escape(t).replace("@", "&#64;"),
-    lambda t: t.replace("@", "\uff20"),
-    lambda t: t[:4] + "\u200b" + t[4:],
-)
-
-
-def canaries(count: int) -> list[tuple[str, str, str]]:
-    """(e-mail, telephone, family name), none of which occurs by chance."""
-    draw = random.Random(7)
-    out = []
-    for number in range(count):
-        word = "".join(draw.choice("bcdfghjklmnpqrstvwz") for _ in range(9))
-        phone = f"{draw.randrange(212, 989)}{draw.randrange(212, 989)}{draw.randrange(1000, 9999)}"
-        out.append((f"{word}{number}@canary-{word}.example", phone, f"Zz{word}"))
-    return out
 
 
 def test_no_planted_identifier_in_any_byte(tmp_path: Path) -> None:
     settings, people = settings_for(tmp_path), canaries(1000)
-    landing = Path(settings.landing_uri)
-    crm = CONTRACTS["crm_customers"]
-    heads = [h for h, _ in sources(crm)]
-    lines = []
-    for i, (email, phone, name) in enumerate(people):
-        shown = DISGUISES[i % 5](email) if i % 5 != 3 else email
-        text = f"({phone[:3]}) {phone[3:6]}-{phone[6:]}" if i % 2 else f"+1{phone}"
-        lines.append(
-            [
-                f"p-{phone}",
-                shown,
-                text,
-                name,
-                name,
-                "02134",
-                "2025-01-01" if i % 20 else "2025-13-01",
-                "2",
-                "walmart",
-            ]
-        )
-    body = render(crm, lines, heads) + f"{people[0][0]},{people[0][1]}\n".encode()
-    place(landing / "crm_customers" / "c__20261030T060000Z.csv", body)
-    place(
-        landing / "crm_customers" / "z__20261030T070000Z.csv.gz",
-        gzip.compress(render(crm, lines[:500], [*heads[:-1], "contact"])),
-    )
-    place(landing / "crm_customers" / "cut__20261030T070000Z.csv.gz", gzip.compress(body)[:9000])
-    place(
-        landing / "crm_customers" / "wide__20261030T080000Z.csv",
-        body.replace(b"retailer\n", b"retailer\n").replace(b"person_id", b"person"),
-    )
-    for feed in ("google_ads_campaign", "roundel", "meta_ads"):
-        contract = CONTRACTS[feed]
-        rows = good_rows(contract, 300)
-        spot = next(i for i, (_, f) in enumerate(sources(contract)) if f.free_text)
-        for i, row in enumerate(rows):
-            email, phone, _ = people[300 + i]
-            row[spot] = (
-                f"Retarget {DISGUISES[i % len(DISGUISES)](email)} {phone[:3]}-{phone[3:6]}-{phone[6:]}"
-            )
-            if i % 50 == 7:
-                row[next(j for j, (_, f) in enumerate(sources(contract)) if f.type == "integer")] = (
-                    f"call {people[i][0]}"
-                )
-        heads_of = [h for h, _ in sources(contract)]
-        place(
-            landing / feed / f"{feed}__20261030T060000Z.{contract.format}",
-            render(contract, [[*r, people[i][0]] for i, r in enumerate(rows)], [*heads_of, "note"]),
-        )
-    place(landing / "weather" / f"{people[5][0]}__20261030T060000Z.csv", b"nothing\n1\n")
+    plant(Path(settings.landing_uri), people)
     out = [
         command(settings, *words)
         for words in (
@@ -116,14 +41,26 @@ def test_no_planted_identifier_in_any_byte(tmp_path: Path) -> None:
     for done, allowed in ((out[0], r"[0-9A-Z ,:;a-z]+ rows loaded"), (out[5], r'[\[\]{}":, a-z0-9_]+')):
         assert re.fullmatch(allowed, done.stdout.strip().splitlines()[-1])
     assert query(settings, "select count(*) from raw.crm_customers")[0][0] > 900
-    written = {path: path.read_bytes().lower() for path in (tmp_path / "data").rglob("*") if path.is_file()}
-    printed = "".join(o.stdout + o.stderr for o in out).lower().encode()
-    for email, phone, name in people:
-        for word in (email, email.split("@")[0], phone, f"{phone[3:6]}-{phone[6:]}", name.lower()):
-            needle = word.encode()
-            assert needle not in printed, word
-            for path, data in written.items():
-                assert needle not in data, (word, path.name)
+    words = needles(people)
+    assert found("".join(o.stdout + o.stderr for o in out).encode(), words) == []
+    for path in (tmp_path / "data").rglob("*"):
+        if path.is_file():
+            assert found(path.read_bytes(), words) == [], path.name
+    for table, text in texts(settings.warehouse_path):  # the file's own bytes may be compressed
+        assert found(text, words) == [], table
+
+
+def test_the_search_finds_what_is_there(tmp_path: Path) -> None:
+    people = canaries(3)
+    with duckdb.connect(str(tmp_path / "w.duckdb")) as connection:
+        connection.execute("create schema raw")
+        connection.execute("create table raw.t as select ? as a, 'x' as b", [f"to {people[1][0].upper()}"])
+    (table, text), *others = texts(tmp_path / "w.duckdb")
+    assert not others and table == "raw.t"
+    assert found(text, needles(people)) == [people[1][2][2:].encode()]
+    for number, (_, phone, _) in enumerate(people):
+        assert found(f"a-{phone}x".encode(), needles(people)) == [people[number][1].encode()]
+        assert len(found(f"{phone[:3]}-{phone[3:6]}-{phone[6:]}".encode(), needles(people))) == 1
 
 
 @pytest.mark.parametrize("disguise", DISGUISES)
