@@ -100,19 +100,20 @@ async def reader(
     async with connect(url, max_size=None, origin=address, subprotocols=["streamlit"]) as socket:
         session = Session(socket)
         await asyncio.sleep(rng.uniform(0, think))
-        page, kept = rng.choice(PAGES), ""
+        page = rng.choice(PAGES)
         for step in range(steps):
             if step % 4 == 0:
                 page = rng.choice(PAGES)
             first = step % 4 == 0
             period, channel = rng.choice(PERIODS), rng.choice(channels)
             query = "" if first else urlencode({"period": period, "channel": channel})
-            kept = query or kept  # a session keeps its filters when it opens another page
             took = await session.ask(page, query)
             out["page" if first else "filter"].append(took)
             version, spend = VERSION.search(session.text), SPEND.search(session.text)
-            if version and spend:
-                seen.setdefault((int(version.group(1)), page, kept), set()).add(spend.group(1))
+            if (
+                version and spend and (query or step == 0)
+            ):  # else the page keeps filters of the one before, or not
+                seen.setdefault((int(version.group(1)), page, query), set()).add(spend.group(1))
             await asyncio.sleep(rng.expovariate(1 / think))
         return session.errors
 
