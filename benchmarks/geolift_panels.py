@@ -248,12 +248,12 @@ def empty_shelves(rng: np.random.Generator, effect: float) -> Draw:
 
 def price_moves(rng: np.random.Generator, effect: float) -> Draw:
     """A third of the places change their price at the start of the test, others at other times. 40 + 6 weeks."""
-    pre, weeks, places, treated = 40, 46, 20, 2
+    pre, weeks, places = 40, 46, 20
     steps = np.where(rng.random((weeks, places)) < 0.05, rng.normal(0.0, 0.05, (weeks, places)), 0.0)
     steps[pre] += np.where(rng.random(places) < 0.33, rng.choice([-0.08, 0.06], places), 0.0)
     price = np.cumsum(steps, axis=0)
     elasticity = rng.uniform(-2.5, -1.2) + rng.normal(0.0, 0.2, places)
-    own = rng.choice(places, treated, replace=False)
+    own = np.array([rng.integers(places)])
     draw = _pull_out(_places(rng, places, weeks, 0.05) * np.exp(elasticity * price), own, pre, times=effect)
     return replace(draw, covariates={"log price": _treated_first(price, own)})
 

@@ -92,8 +92,6 @@ def main() -> None:
     parser.add_argument("--add", action="store_true", help="keep other kinds' figures of an earlier piece")
     args = parser.parse_args()
     table: dict[str, Any] = {}
-    if args.add and RESULTS.exists():
-        table = {k: v for k, v in json.loads(RESULTS.read_text()).items() if k in KINDS}
     began = time.process_time()
     head = f"{'kind':14s} {'panels':>6s} {'cover':>6s} {'false+':>6s} {'power':>6s} {'width':>8s} {'x GeoLift':>9s}"
     print(head + f" {'power x':>7s} {'rmse pp':>7s} {'bias pp':>7s} {'contra':>6s}")
@@ -107,7 +105,9 @@ def main() -> None:
         table[kind] = {**_summary(kind, rows), "cpu_seconds": round(time.process_time() - began, 1)}
         began = time.process_time()
         print(_line(kind, table[kind]), flush=True)
-    table = {kind: table[kind] for kind in KINDS if kind in table}
+    # Read now and not at the start: another piece may have ended in the meantime.
+    known = json.loads(RESULTS.read_text()) if args.add and RESULTS.exists() else {}
+    table = {kind: {**known, **table}[kind] for kind in KINDS if kind in {**known, **table}}
     table["all"] = _pooled(list(table.values()))
     print(_line("all", table["all"]))
     table["seed"] = args.seed

@@ -75,13 +75,15 @@ def media_pressure(spend: Floats, level: Floats, half_life: float) -> Floats:
     Args:
         spend: (T, G), not negative. level: (G,) mean KPI. half_life: of the carry-over, in periods.
 
-    The logarithm stands for saturation; a channel that was never bought gives zeros.
+    The logarithm stands for saturation; a channel that was never bought gives zeros. What was spent before the panel
+    begins is taken to be as in its first periods, so that even spend is an even covariate.
     """
     keep = 0.5 ** (1 / half_life)
+    spend = np.maximum(spend, 0.0)
     carried = np.zeros_like(spend)
-    running = np.zeros(spend.shape[1])
+    running = spend[: int(np.ceil(4 * half_life))].mean(axis=0) / (1 - keep)
     for t in range(len(spend)):
-        running = keep * running + np.maximum(spend[t], 0.0)
+        running = keep * running + spend[t]
         carried[t] = running
     carried = carried / np.maximum(np.abs(level), 1e-12)
     bought = carried > 0

@@ -22,7 +22,7 @@ SHOCK = (
     4.5  # robust standard deviations of donors' own placebo statistics beyond which a donor was hit itself
 )
 PLACEBO_DONORS = (40, 24)  # donors used as placebos, in a pool of usual size and in a large one
-PRIOR_PLACEBOS = 20.0  # weight of "the noise model is right" against the placebo statistics
+PRIOR_PLACEBOS = 20.0  # weight of what is believed before against the placebo statistics
 MAX_FREEDOM = 40.0
 
 
@@ -113,8 +113,7 @@ def fit_effect(
     rho = pooled_autocorrelation(autocorrelation(main.residual), rhos, pre)
     deviation = float(np.sqrt(variance_of(main.residual, rho)))
     earlier = _earlier_windows(y, x, pre, method, length, rho, main, placebos)
-    everyone = np.clip(np.concatenate([statistics, earlier]), -4, 4) if len(placebos) >= 3 else np.empty(0)
-    inflation = float(np.sqrt((PRIOR_PLACEBOS + everyone @ everyone) / (PRIOR_PLACEBOS + len(everyone))))
+    inflation = _inflation(statistics, earlier) if len(placebos) >= 3 else 1.0
     error = deviation * np.sqrt(mean_difference_variance(rho, pre, length)) * inflation
     if carry is not None:
         error = float(np.hypot(error, np.sqrt(carry.variance(main.weights, kept))))
@@ -130,6 +129,18 @@ def fit_effect(
     else:
         raise InputError(f"test {rule.test!r} is none of t, conformal, placebo")
     return Fitted(main, kept, dropped, error, freedom, rho, inflation, deviation, statistics, earlier, result)
+
+
+def _inflation(statistics: Floats, earlier: Floats) -> float:
+    """How much further placebos strayed than the noise model says, in two steps of the same weight.
+
+    Earlier windows correct the noise model; the donors' placebos in the test correct that. Only they have seen what
+    else went on during the test (other media, price moves, empty shelves in some places), so the many earlier
+    windows must not outvote them.
+    """
+    past, now = np.clip(earlier, -4, 4), np.clip(statistics, -4, 4)
+    before = (PRIOR_PLACEBOS + past @ past) / (PRIOR_PLACEBOS + len(past))
+    return float(np.sqrt((PRIOR_PLACEBOS * before + now @ now) / (PRIOR_PLACEBOS + len(now))))
 
 
 def _placebos(y: Floats, x: Floats, pre: int, method: str, length: int, weights: Floats) -> dict[int, Gap]:

@@ -112,11 +112,13 @@ def test_a_kpi_below_zero_is_adjusted_by_adding() -> None:
 
 
 def test_media_are_carried_over_and_flatten() -> None:
-    spend = np.zeros((6, 2))
-    spend[1] = [100.0, 200.0]
+    spend = np.zeros((10, 2))
+    spend[5] = [100.0, 200.0]
     one = media_pressure(spend, np.array([10.0, 10.0]), half_life=1.0)
-    assert (one[0] == 0).all() and (np.diff(one[1:], axis=0) < 0).all()
-    assert one[1, 1] < 2 * one[1, 0]
+    assert (one[:5] == 0).all() and (np.diff(one[5:], axis=0) < 0).all()
+    assert one[5, 0] < one[5, 1] < 2 * one[5, 0]
+    even = media_pressure(np.full((6, 2), 7.0), np.array([1.0, 3.0]), half_life=1.0)
+    np.testing.assert_allclose(even, even[:1].repeat(6, axis=0))
     assert (media_pressure(np.zeros((6, 2)), np.ones(2), 1.0) == 0).all()
 
 
@@ -141,9 +143,11 @@ def test_neither_the_tested_channel_nor_what_follows_demand_is_a_covariate() -> 
     weeks = ["2026-01-04", "2026-01-18"]
     panel = _with_causes(Panel(weeks, ["501", "502"], np.ones((2, 2))), {}, media, "youtube")
     assert set(panel.covariates) == {"hulu"}
-    # The week that the panel lacks still carries over: 3 + 2 / 2 + 1 / 4 after 1.
+    # The week that the panel lacks carries over too; before the first, the mean of the first four was carried in.
+    first = 1 + 0.5 * 5
+    third = 3 + 0.5 * (2 + 0.5 * first)
     pressure = np.expm1(panel.covariates["hulu"])
-    assert pressure[1, 0] / pressure[0, 0] == pytest.approx(4.25)
+    assert pressure[1, 0] / pressure[0, 0] == pytest.approx(third / first)
 
 
 def written(tmp_path: Path, seed: int = 3) -> Path:
