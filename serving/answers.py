@@ -173,7 +173,8 @@ def _scenario(scenario: str) -> Callable[[str, Marts, Truth], Answer]:
 
 
 def _planned_truth(changes: list[dict[str, Any]], truth: Truth) -> str:
-    """What the plan's changes truly bring, by each channel's own response at the launch's intensity."""
+    """What the plan's changes truly bring, by each channel's own response at the launch's intensity; what carryover
+    brings after the plan's weeks counts, as it does in the plan."""
     curves: dict[str, list[dict[str, str]]] = {}
     for row in truth.rows("response.csv"):
         curves.setdefault(row["channel"], []).append(row)
@@ -183,7 +184,9 @@ def _planned_truth(changes: list[dict[str, Any]], truth: Truth) -> str:
     for row in changes:
         curve = curves[row["channel_id"]]
         spend = [float(r["launch_spend"]) for r in curve]
-        brings = [float(r["launch_contribution"]) for r in curve]
+        brings = [
+            float(r["launch_contribution"]) + float(r.get("launch_tail_contribution") or 0.0) for r in curve
+        ]
         weeks = float(curve[0]["launch_weeks"]) / float(row["horizon_weeks"])
         planned = float(row["spend_usd"])
         before = planned - float(row["spend_change_usd"])

@@ -20,6 +20,7 @@ from simulator.config import (
 from simulator.demand import week_starts
 from simulator.landing import csv_bytes
 from simulator.media import build_plan
+from simulator.response import KERNEL_WEEKS
 from simulator.world import CHANNEL, World, expected_revenue
 
 
@@ -100,18 +101,28 @@ MULTIPLES = (0.0, 0.25, 0.5, 0.75, 1.0, 1.25, 1.5, 1.75, 2.0, 2.5, 3.0, 4.0, 6.0
 
 
 def response_table(world: World) -> pd.DataFrame:
-    """Revenue that each channel's own response brings in the launch weeks, had its launch spend been a multiple."""
+    """Revenue that each channel's own response brings in the launch weeks, had its launch spend been a multiple.
+
+    `launch_tail_contribution` is what carryover still brings in the weeks after them, without further spend and at the
+    launch's mean prices: a plan's revenue includes it.
+    """
     launch = np.arange(world.options.weeks) >= world.launch
     rows = []
     for name in CHANNEL_NAMES:
         spend = world.spend(name)
+        prices = world.price_factor(name)[:, launch].mean(axis=1, keepdims=True)
+        after = np.zeros((spend.shape[0], KERNEL_WEEKS))
         for multiple in MULTIPLES:
             scaled = np.where(launch[None], multiple, 1.0) * spend
             own = world.contribution(name, scaled)[:, launch]
+            tail = (
+                world.listed_revenue(name, np.concatenate([scaled, after], axis=1))[:, len(launch) :] * prices
+            )
             rows.append(
                 {
                     "channel": name, "multiple": multiple, "launch_weeks": int(launch.sum()),
                     "launch_spend": round(float(scaled[:, launch].sum()), 2), "launch_contribution": float(own.sum()),
+                    "launch_tail_contribution": float(tail.sum()),
                 }
             )  # fmt: skip
     return pd.DataFrame(rows)

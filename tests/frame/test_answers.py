@@ -40,8 +40,8 @@ def test_the_truth_beside_a_plan_is_read_off_the_true_response(served: Path, tmp
     truth.mkdir()
     # twelve launch weeks: TV returns 2 per $1 up to 4M and 1 beyond, mail returns nothing
     (truth / "response.csv").write_text(
-        "channel,multiple,launch_weeks,launch_spend,launch_contribution\n"
-        "tv,0,12,0,0\ntv,1,12,4e6,8e6\ntv,2,12,8e6,12e6\nmail,0,12,0,0\nmail,1,12,4e6,0\n"
+        "channel,multiple,launch_weeks,launch_spend,launch_contribution,launch_tail_contribution\n"
+        "tv,0,12,0,0,0\ntv,1,12,4e6,7e6,1e6\ntv,2,12,8e6,10e6,2e6\nmail,0,12,0,0,0\nmail,1,12,4e6,0,0\n"
     )
     said = {a.question: a for a in answers(served, "b", truth)}["What happens if $5M moves?"]
     assert said.truth == "$4.00M, by the launch's own response"  # from 3M (6M) to 6M (10M)

@@ -253,5 +253,8 @@ def test_the_response_to_other_budgets_passes_through_the_launch() -> None:
         assert curve.loc[1.0, "launch_contribution"] == pytest.approx(known.loc[name, "launch_contribution"])
         assert curve.loc[1.0, "launch_spend"] == pytest.approx(known.loc[name, "launch_spend"])
         assert (curve["launch_contribution"].diff().dropna() >= -1e-6).all()
+        tail = curve["launch_tail_contribution"]
+        assert (tail.diff().dropna() >= -1e-6).all()
+        assert tail.loc[1.0] < 0.5 * curve.loc[1.0, "launch_contribution"]
         gain = curve.loc[1.25, "launch_contribution"] - curve.loc[1.0, "launch_contribution"]
         assert gain <= known.loc[name, "launch_marginal_roi"] * 0.25 * known.loc[name, "launch_spend"] + 1.0
