@@ -1,6 +1,6 @@
 """Coverage, false positives, width and power of the geo lift analysis over simulated panels.
 
-    python benchmarks/geolift_study.py [--panels 100] [--published 1000] [--kinds textbook,additive --add] [--seed 1]
+    python benchmarks/geolift_study.py [--panels 60] [--published 500] [--uneven 150] [--kinds textbook,additive --add]
 
 Every panel is analysed with its effect; the same panel without it follows exactly, because the test's own
 data enter the estimate only through the mean gap. "Published" are GeoLift's figures in the Recast study of
@@ -38,6 +38,7 @@ PUBLISHED = {  # width without effect, power at 7.5 %
     "nine_donors": (1953.57, 0.107),
     "short_history": (5394.68, 0.043),
 }
+UNEVEN = ("uneven_media", "uneven_media_untold", "empty_shelves", "price_moves", "two_tests")
 RESULTS = Path(__file__).parent / "results" / "geolift_study.json"
 
 
@@ -81,11 +82,12 @@ def score(draw: Draw, result: Lift) -> dict[str, float]:
 def main() -> None:
     """Run the study and write benchmarks/results/geolift_study.json."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--panels", type=int, default=60, help="panels of each other kind")
     parser.add_argument(
-        "--panels", type=int, default=100, help="panels of each kind without published figures"
+        "--published", type=int, default=500, help="panels of each kind with published figures"
     )
     parser.add_argument(
-        "--published", type=int, default=1000, help="panels of each kind with published figures"
+        "--uneven", type=int, default=150, help="panels of each kind where other causes move apart"
     )
     parser.add_argument("--kinds", default=",".join(KINDS))
     parser.add_argument("--seed", type=int, default=1)
@@ -97,7 +99,8 @@ def main() -> None:
     print(head + f" {'power x':>7s} {'rmse pp':>7s} {'bias pp':>7s} {'contra':>6s}")
     for kind in args.kinds.split(","):
         rows = []
-        for i in range(args.published if kind in PUBLISHED else args.panels):
+        count = args.published if kind in PUBLISHED else args.uneven if kind in UNEVEN else args.panels
+        for i in range(count):
             draw = KINDS[kind](np.random.default_rng([args.seed, list(KINDS).index(kind), i]), EFFECT)
             last = str(len(draw.observed) - 1)
             result = analyse(panel_of(draw), ["treated"], str(draw.pre), last, Options())

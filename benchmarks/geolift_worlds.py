@@ -123,7 +123,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--seeds", default="7,21,22,23,24")
     parser.add_argument("--first", type=int, default=300)
-    parser.add_argument("--worlds", type=int, default=20, help="further worlds, from seed --first on")
+    parser.add_argument("--worlds", type=int, default=15, help="further worlds, from seed --first on")
     args = parser.parse_args()
     seeds = [int(s) for s in args.seeds.split(",") if s]
     seeds += list(range(args.first, args.first + args.worlds))
