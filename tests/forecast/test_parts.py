@@ -50,7 +50,7 @@ def test_yardsticks_on_a_pure_weekday_pattern() -> None:
 
 def test_smoothing_of_a_constant_and_of_a_season_is_exact() -> None:
     z = np.tile([1.0, 2, 3, 4, 5, 6, 7], 12)[None]
-    out = smooth(z, np.ones_like(z, dtype=bool), 7, 14, damping=0.97)
+    out = smooth(z, np.ones_like(z, dtype=bool), 7, 14)
     assert np.allclose(out[0], np.tile([1.0, 2, 3, 4, 5, 6, 7], 2), atol=0.1)
 
 

@@ -8,7 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from modeling.forecast.candidates import boosting, counts, regression, single, smoothing, yardsticks
+from modeling.forecast.candidates import (
+    boosting,
+    counts,
+    regression,
+    single,
+    smoothing,
+    structural,
+    yardsticks,
+)
 from modeling.forecast.panel import Array
 from modeling.forecast.prepare import View
 
@@ -25,6 +33,8 @@ BATCHED: dict[str, Candidate] = {
     "theta": smoothing.theta,
     "harmonic_ar": regression.harmonic_ar,
     "harmonic_pooled": regression.harmonic_pooled,
+    "harmonic_arma": structural.harmonic_arma,
+    "trend_season": structural.trend_season,
     "level_factor": counts.level_factor,
     "gradient_boosting": boosting.gradient_boosting,
 }

@@ -1,8 +1,9 @@
 """Exponential smoothing and Theta on the working scale, all series and all parameter sets at once.
 
 Additive-error state space form (Hyndman et al. 2008, ch. 2) run as one loop over time on (S, G) arrays, G sets of
-parameters. A series' forecast is the mean of its three best sets by discounted one-step error. Missing periods
-leave the states where they are, and a jump beyond three typical errors counts as three.
+parameters. A series' forecast is the mean over the sets, each weighted by the likelihood of its discounted one-step
+errors. No set has a trend: over eight weeks a smoothed trend cost more than it caught. Missing periods leave the states
+where they are, and a jump beyond three typical errors counts as three.
 """
 
 from __future__ import annotations
@@ -14,14 +15,12 @@ import numpy as np
 from modeling.forecast.panel import Array, Mask
 from modeling.forecast.prepare import View
 
-#: Level, trend (as a share of level), season, damping.
+#: Rates of level and season.
 _LEVEL = (0.03, 0.08, 0.16, 0.3, 0.5, 0.75)
-_TREND = (0.0, 0.1)
 _SEASON = (0.03, 0.1, 0.25)
-BEST = 3
 
 
-def smooth(z: Array, use: Mask, season: int, horizon: int, *, damping: float) -> Array:
+def smooth(z: Array, use: Mask, season: int, horizon: int) -> Array:
     """(S, H) forecasts of additive exponential smoothing.
 
     Args:
@@ -29,17 +28,14 @@ def smooth(z: Array, use: Mask, season: int, horizon: int, *, damping: float) ->
         use: (S, T) true where observed.
         season: length of the season; 1 for none.
         horizon: H.
-        damping: of the trend, per period.
     """
     count, length = z.shape
     seasons = _SEASON if season > 1 else (0.0,)
-    grid = np.array(list(itertools.product(_LEVEL, _TREND, seasons)))
-    alpha, share, gamma = grid[:, 0], grid[:, 1], grid[:, 2]
-    beta, phi = alpha * share, damping
+    grid = np.array(list(itertools.product(_LEVEL, seasons)))
+    alpha, gamma = grid[:, 0], grid[:, 1]
     level, state, scale = _start(z, use, season)
     sets = len(grid)
     l_ = np.repeat(level[:, None], sets, axis=1)
-    b_ = np.zeros((count, sets))
     s_ = np.repeat(state[:, :, None], sets, axis=2)
     loss = np.zeros((count, sets))
     weight = np.zeros(count)
@@ -49,24 +45,18 @@ def smooth(z: Array, use: Mask, season: int, horizon: int, *, damping: float) ->
     for t in range(length):
         k = t % season
         on = use[:, t]
-        error = values[:, t, None] - (l_ + phi * b_ + s_[:, k])
+        error = values[:, t, None] - (l_ + s_[:, k])
         error = np.where(on[:, None], error, 0.0)
         kept = np.clip(error, -bound, bound)
-        loss = loss * decay + np.abs(kept)
+        loss = loss * decay + kept**2
         weight = weight * decay + on
-        l_ += phi * b_ + alpha * kept
-        b_ = phi * b_ + beta * kept
+        l_ += alpha * kept
         s_[:, k] += gamma * (1.0 - alpha) * kept
-    loss /= np.maximum(weight, 1e-9)[:, None]
-    best = np.argsort(loss, axis=1, kind="stable")[:, :BEST]
-    pick = np.arange(count)[:, None]
-    steps = np.arange(1, horizon + 1)
-    run = np.cumsum(phi**steps)
-    level_best, trend_best = l_[pick, best], b_[pick, best]
-    index = (length + steps - 1) % season
-    season_best = s_[:, index][pick[:, :, None], np.arange(horizon)[None, None, :], best[:, :, None]]
-    path = level_best[:, :, None] + trend_best[:, :, None] * run[None, None, :] + season_best
-    return np.asarray(path.mean(axis=1))
+    odds = -0.5 * weight[:, None] * np.log(np.maximum(loss, 1e-12))
+    odds = np.exp(odds - odds.max(axis=1, keepdims=True))
+    odds /= odds.sum(axis=1, keepdims=True)
+    index = (length + np.arange(horizon)) % season
+    return np.asarray((odds * l_).sum(axis=1)[:, None] + (s_ * odds[:, None]).sum(axis=2)[:, index])
 
 
 def _start(z: Array, use: Mask, season: int) -> tuple[Array, Array, Array]:
@@ -105,16 +95,12 @@ def _short_season(view: View) -> int:
 
 def ets(view: View) -> Array:
     """Exponential smoothing with a weekday season (daily), no regressors."""
-    return view.back(
-        smooth(view.g, view.use, _short_season(view), view.panel.horizon, damping=_damping(view))
-    )
+    return view.back(smooth(view.g, view.use, _short_season(view), view.panel.horizon))
 
 
 def _adjusted(view: View, effect: Array) -> Array:
     length = view.panel.length
-    path = smooth(
-        view.g - effect[:, :length], view.use, _short_season(view), view.panel.horizon, damping=_damping(view)
-    )
+    path = smooth(view.g - effect[:, :length], view.use, _short_season(view), view.panel.horizon)
     return view.back(path + effect[:, length:])
 
 
@@ -137,7 +123,7 @@ def theta(view: View) -> Array:
     length, horizon = view.panel.length, view.panel.horizon
     effect = view.planned + profile(view) + view.weekly
     z = np.where(view.use, view.g - effect[:, :length], 0.0)
-    path = smooth(z, view.use, 1, horizon, damping=0.8)
+    path = smooth(z, view.use, 1, horizon)
     recent = min(length, view.year)
     w = view.use[:, -recent:].astype(float)
     time = np.arange(recent) - (recent - 1) / 2.0
