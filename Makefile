@@ -11,6 +11,9 @@ unexport PYTHONDONTWRITEBYTECODE
 export DO_NOT_TRACK := 1
 export DBT_SEND_ANONYMOUS_USAGE_STATS := false
 
+# As requires-python in pyproject.toml says; asked before an environment is made, because a wrong one would be kept.
+right_python = $(1) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 13))' 2>/dev/null
+
 .PHONY: help audit demo test test-slow test-redshift test-browser test-e2e lint dashboard airflow api docs stop bench clean install bayes
 
 help: ## list the targets
@@ -19,6 +22,8 @@ help: ## list the targets
 # The environment: an installer from PyPI, then exactly what uv.lock says.
 $(VENV)/.installed: uv.lock pyproject.toml
 	@echo "Installing from uv.lock into $(VENV) ..."
+	@$(call right_python,$(PYTHON)) || test -x $(BIN)/python || { echo "$(PYTHON) is no Python 3.11 or 3.12: install one and say which, e.g. make $(or $(MAKECMDGOALS),install) PYTHON=python3.12"; exit 1; }
+	@test ! -x $(BIN)/python || $(call right_python,$(BIN)/python) || { echo "$(VENV) was made with another Python than 3.11 or 3.12: remove it (rm -rf $(VENV)) and run make again, e.g. with PYTHON=python3.12"; exit 1; }
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check "uv>=0.5"
 	@VIRTUAL_ENV=$(CURDIR)/$(VENV) $(BIN)/uv sync --frozen --quiet --inexact --compile-bytecode --python $(BIN)/python
@@ -56,6 +61,7 @@ test: install ## the whole suite that needs no system package
 	$(BIN)/pytest -n 2 --dist loadfile -m "not slow and not browser and not redshift and not celery and not e2e" --durations=10
 	@echo "Left out here, each with its own command: browser (make test-browser: Debian's chromium),"
 	@echo "redshift (make test-redshift: minutes), e2e (make test-e2e: the whole pipeline), slow (make test-slow), celery (redis-server)."
+	@test -d ../shared/data || echo "The reference files (../shared/data) are not here: every test against a published figure was skipped and proves nothing."
 
 test-slow: install ## the long forms of the quick tests
 	$(BIN)/pytest -n 2 --dist loadfile -m slow --durations=10
