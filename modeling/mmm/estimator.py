@@ -32,7 +32,7 @@ class Options:
     """
 
     prior: Prior = field(default_factory=Prior)
-    support_threshold: float = 0.85
+    support_threshold: float = 0.80
     chasing: float = 0.15
     chaser_prior: float = 0.5
     chasers: tuple[str, ...] = ()
