@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from html import escape
 from pathlib import Path
 
@@ -64,12 +65,16 @@ def _opening(report: Report) -> None:
 def _leadership(report: Report) -> list[Answer]:
     """The leadership's answers over the very version that the report has pinned, through a link of their own.
 
-    DuckDB opens one path with one configuration per process, so the second reader needs a second name.
+    DuckDB opens one path with one configuration per process, so the second reader needs a second name; a copy where
+    the file system has no links.
     """
     own = report.snap.path.with_suffix(".answers.duckdb")
     own.unlink(missing_ok=True)
-    os.link(report.snap.path, own)
     try:
+        try:
+            os.link(report.snap.path, own)
+        except OSError:
+            shutil.copyfile(report.snap.path, own)
         return leadership_answers(own, report.brand, report.truth)
     finally:
         own.unlink(missing_ok=True)

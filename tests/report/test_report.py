@@ -55,6 +55,16 @@ def test_the_report_stands_alone(serving: Path) -> None:
     assert not list(serving.parent.glob(".reading-*")), "the report leaves no links"
 
 
+def test_a_file_system_without_links(serving: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused(*_: object, **__: object) -> None:
+        raise OSError("no links here")
+
+    whole = write(serving, "swiftpod")
+    monkeypatch.setattr("os.link", refused)
+    assert write(serving, "swiftpod") == whole
+    assert not list(serving.parent.glob(".reading-*"))
+
+
 def test_figures_are_those_of_the_marts(serving: Path) -> None:
     text = write(serving, "swiftpod")
     with duckdb.connect(str(serving), read_only=True) as db:
