@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from ingest.contracts import Contract
+from ingest.outcomes import LOADED
 from ingest.schema import quoted
 from ingest.warehouse import Warehouse
-
-LOADED = "('LOAD', 'QR', 'REPLACE', 'WARN')"
 
 
 def problems(warehouse: Warehouse, contracts: Mapping[str, Contract]) -> list[str]:
@@ -21,19 +20,27 @@ def problems(warehouse: Warehouse, contracts: Mapping[str, Contract]) -> list[st
         )
     ]
     for feed, contract in sorted(contracts.items()):
-        money = (
-            f"coalesce(sum({quoted(contract.money_field)}), 0) * {contract.money_unit}"
-            if contract.money_field
-            else "0"
+        field = contract.money_field
+        money = f"coalesce(sum({quoted(field)}), 0) * {contract.money_unit}" if field else "0"
+        parts = contract.key if contract.mode == "upsert" else contract.partition
+        keys = "".join(f", {quoted(name)}" for name in dict.fromkeys(parts) if name != "brand_id")
+        columns = f"brand_id, _file_id, _delivered_at{keys}" + (
+            f", {quoted(field)}" if field and field not in parts else ""
         )
+        # a content that was taken back and came again has the same rows in several versions: one of them counts
         rows = warehouse.query(
             f"""
-            with held as (
-                select brand_id, _file_id, count(*) as n, {money} as m from (
-                    select brand_id, _file_id{", " + quoted(contract.money_field) if contract.money_field else ""} from raw.{quoted(feed)}
+            with versions as (
+                select brand_id, _file_id{keys}, _delivered_at, count(*) as n, {money} as m from (
+                    select {columns} from raw.{quoted(feed)}
                     union all
-                    select brand_id, _file_id{", " + quoted(contract.money_field) if contract.money_field else ""} from raw_history.{quoted(feed)}
-                ) as every_row group by brand_id, _file_id
+                    select {columns} from raw_history.{quoted(feed)}
+                ) as every_row group by brand_id, _file_id{keys}, _delivered_at
+            ), counted as (
+                select brand_id, _file_id{keys}, min(n) as n, max(n) as most, max(m) as m
+                from versions group by brand_id, _file_id{keys}
+            ), held as (
+                select brand_id, _file_id, sum(n) as n, sum(m) as m, max(most - n) as uneven from counted group by brand_id, _file_id
             ), refused as (
                 select brand_id, sha256, count(*) as n from intake.quarantine where feed = '{feed}' group by brand_id, sha256
             )
@@ -43,7 +50,7 @@ def problems(warehouse: Warehouse, contracts: Mapping[str, Contract]) -> list[st
             left join held as h on h.brand_id = l.brand_id and h._file_id = l.sha256
             left join refused as r on r.brand_id = l.brand_id and r.sha256 = l.sha256
             where l.feed = '{feed}' and l.outcome in {LOADED} and (
-                l.rows_loaded <> coalesce(h.n, 0) or l.rows_quarantined <> coalesce(r.n, 0)
+                l.rows_loaded <> coalesce(h.n, 0) or h.uneven > 0 or l.rows_quarantined <> coalesce(r.n, 0)
                 or abs(l.money_loaded - coalesce(h.m, 0)) > 0.000001
             )
             order by 1

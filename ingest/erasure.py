@@ -91,12 +91,19 @@ def deleted(ask: Ask) -> int:
 def erase(ask: Ask, hashes: set[str]) -> int:
     """Delete the people's rows everywhere; the ledger counts them as declared from now on."""
     meant(ask, hashes)
-    for schema, table, columns in tables(ask):
-        if schema in ("raw", "raw_history"):
-            ask(
-                "update intake.ledger set rows_loaded = rows_loaded - g.n, rows_declared = rows_declared + g.n "
-                f"from (select brand_id, _file_id, count(*) as n from {schema}.{quoted(table)} where {_hit(columns)} "
-                "group by brand_id, _file_id) as g where ledger.sha256 = g._file_id and ledger.brand_id = g.brand_id "
-                "and ledger.outcome <> 'NOOP' and ledger.rows_loaded >= g.n"
-            )
+    feeds = {table: columns for schema, table, columns in tables(ask) if schema == "raw"}
+    for (
+        table,
+        columns,
+    ) in feeds.items():  # a row may lie in several versions of its content: it is one row of the file
+        every = " union ".join(
+            f"select brand_id, _file_id, _line from {schema}.{quoted(table)} where {_hit(columns)}"
+            for schema in ("raw", "raw_history")
+        )
+        ask(
+            "update intake.ledger set rows_loaded = rows_loaded - g.n, rows_declared = rows_declared + g.n "
+            f"from (select brand_id, _file_id, count(*) as n from ({every}) as e group by brand_id, _file_id) as g "
+            "where ledger.sha256 = g._file_id and ledger.brand_id = g.brand_id "
+            f"and ledger.outcome <> 'NOOP' and ledger.rows_loaded >= g.n and ledger.feed = '{table}'"
+        )
     return deleted(ask)

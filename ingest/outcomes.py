@@ -15,6 +15,9 @@ LOAD, QR, QF, NOOP, WAIT, REPLACE, ABORT, WARN = (
 OUTCOMES = (LOAD, QR, QF, NOOP, WAIT, REPLACE, ABORT, WARN)
 # A file with one of these is settled; WAIT and ABORT are looked at again by the next run.
 SETTLED = (LOAD, QR, QF, NOOP, REPLACE, WARN)
+# A file with one of these brought rows (or an empty day); the same as an SQL list.
+LOADED_WORDS = (LOAD, QR, REPLACE, WARN)
+LOADED = f"('{LOAD}', '{QR}', '{REPLACE}', '{WARN}')"
 
 # Warnings that make the file's outcome WARN. The others are kept beside LOAD as its reason.
 FLAGGED = frozenset(

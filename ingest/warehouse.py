@@ -12,8 +12,9 @@ from typing import Any, Protocol, TypeVar
 from ingest.contracts import Contract
 from ingest.erasure import Ask
 from ingest.landing import Item
-from ingest.outcomes import FLAGGED, LOAD, QR, REPLACE, WARN
+from ingest.outcomes import FLAGGED, LOAD, LOADED, NOOP, QR, REPLACE, WARN
 from ingest.parsed import Parsed
+from ingest.values import literal
 
 T = TypeVar("T")
 
@@ -127,6 +128,45 @@ def ledger_row(
         last_date=parsed.last_date,
         contract_version=contract.version,
     )
+
+
+def same_content(row: LedgerRow) -> LedgerRow:
+    """The line of a delivery whose content came before: it brings no rows."""
+    row.outcome, row.reason = NOOP, "same_content"
+    row.rows_loaded = row.rows_quarantined = row.rows_declared = row.rows_file = 0
+    row.money_loaded = row.money_quarantined = Decimal(0)
+    return row
+
+
+#: What a delivery that came back says again.
+CAME_BACK = (
+    "reason", "rows_file", "rows_loaded", "rows_quarantined", "rows_declared", "contract_version", "money_loaded",
+    "money_quarantined", "first_date", "last_date",
+)  # fmt: skip
+
+
+def loaded_before(brand: str, feed: str, sha256: str) -> str:
+    """SQL condition and order for the first line of a content that was loaded."""
+    return (
+        f"brand_id = {literal(brand)} and feed = {literal(feed)} and sha256 = {literal(sha256)} "
+        f"and outcome in {LOADED} and rows_file > 0 order by loaded_at limit 1"
+    )
+
+
+def came_back(row: LedgerRow, superseded: int, first: Mapping[str, Any]) -> None:
+    """The line of a delivery that makes earlier content current again: its rows count as they did the first time."""
+    reasons = [word for word in str(first["reason"] or "").split(",") if word not in ("", "content_returned")]
+    bad = int(first["rows_quarantined"]) > 0
+    row.outcome = QR if bad else REPLACE
+    row.reason = ",".join([*(reasons if bad else ()), "content_returned"])
+    row.superseded_rows = superseded
+    for name in ("rows_file", "rows_loaded", "rows_quarantined", "rows_declared", "contract_version"):
+        setattr(row, name, int(first[name]))
+    row.money_loaded, row.money_quarantined = (
+        Decimal(first["money_loaded"]),
+        Decimal(first["money_quarantined"]),
+    )
+    row.first_date, row.last_date = (str(d) if (d := first[n]) else None for n in ("first_date", "last_date"))
 
 
 def outcome(parsed: Parsed, superseded: int, replaced_name: bool, reasons: Sequence[str]) -> tuple[str, str]:

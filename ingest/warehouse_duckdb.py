@@ -11,20 +11,31 @@ from typing import Any, TypeVar
 
 import duckdb
 
+from ingest import judgements
 from ingest.checks import DECLARED
 from ingest.contracts import Contract
-from ingest.duckdb_file import LOADED, Index, connect
+from ingest.duckdb_file import Index, connect
 from ingest.erasure import Ask
 from ingest.failpoints import reach
+from ingest.judgements import registered
 from ingest.landing import Item
-from ingest.moves_duckdb import Move, neighbours, version_key
-from ingest.outcomes import NOOP
+from ingest.moves_duckdb import Move, met, version_key
+from ingest.outcomes import LOADED, NOOP
 from ingest.parsed import Parsed
-from ingest.resettle import redate
+from ingest.resettle import again
 from ingest.rows import runner
 from ingest.schema import FEED, HISTORY_COLUMNS, INTAKE, LEDGER, PARTITION_VERSION, quoted, statements
 from ingest.values import literal
-from ingest.warehouse import LedgerRow, Memory, ledger_row, outcome
+from ingest.warehouse import (
+    CAME_BACK,
+    LedgerRow,
+    Memory,
+    came_back,
+    ledger_row,
+    loaded_before,
+    outcome,
+    same_content,
+)
 
 T = TypeVar("T")
 
@@ -59,20 +70,7 @@ class DuckDBWarehouse:
 
     def init(self) -> None:
         """Make what the contracts declare and add columns that a newer contract declares; change nothing else."""
-        wanted = [
-            (
-                c.feed,
-                c.family,
-                c.partner,
-                c.cadence,
-                c.mode,
-                c.restatement_days,
-                c.event_date,
-                c.timezone,
-                c.version,
-            )
-            for c in self.contracts.values()
-        ]
+        wanted = [registered(c) for c in self.contracts.values()]
         there = {
             (schema, table, column)
             for schema, table, column in self._run(
@@ -134,8 +132,8 @@ class DuckDBWarehouse:
         """Write one ledger line, in its own transaction."""
         with self._transaction():
             reach("ledger_only_after_begin")
-            if row.outcome == NOOP:
-                self._redate(row)
+            if row.reason == "same_content":
+                self._again(row, thorough=False)
             self._write_ledger(row)
             self._flush()
             reach("ledger_only_before_commit")
@@ -174,7 +172,7 @@ class DuckDBWarehouse:
         self._ledger.append(row.values())
         index.add_line(
             row.ledger_id, row.item.brand, row.item.feed, row.sha256, place, row.delivered or row.item.delivered,
-            row.outcome, row.rows_file,
+            row.outcome, row.reason, row.rows_file,
         )  # fmt: skip
 
     def _flush(self) -> None:
@@ -208,11 +206,8 @@ class DuckDBWarehouse:
         row = ledger_row(item, answer, parsed, contract, run_id)
         twin = self.index.content.get((item.brand, item.feed, row.sha256 or ""))
         if twin is not None:
-            row.outcome, row.reason = NOOP, "same_content"
-            row.rows_loaded = row.rows_quarantined = row.rows_declared = row.rows_file = 0
-            row.money_loaded = row.money_quarantined = row.money_loaded * 0
-            self._redate(row)
-            if twin[0] != item.source_key:
+            self._again(row, thorough=True)
+            if row.outcome != NOOP or row.ledger_id not in self.index.lines:
                 self._write_ledger(row)
             return row
         renamed = self._same_place(row)
@@ -245,6 +240,39 @@ class DuckDBWarehouse:
         )
         return True
 
+    def _again(self, row: LedgerRow, *, thorough: bool) -> None:
+        """Content that came before counts from this delivery too; the line says what that changes."""
+        self._flush()
+        contract, item = self.contracts[row.item.feed], row.item
+        same_content(row)
+        if self._same_place(row):
+            self._run(
+                "update intake.quarantine set released_by = null where sha256 = ? and brand_id = ? and feed = ? and "
+                "released_by in (select sha256 from intake.ledger where source_key = ? and sha256 <> ?)",
+                [row.sha256, item.brand, item.feed, item.source_key, row.sha256],
+            )
+        superseded = again(
+            self._ask, contract, item.brand, row.sha256 or "", row.delivered, version_key(contract),
+            thorough=thorough,
+        )  # fmt: skip
+        if superseded is None:
+            return
+        reach("load_after_again")
+        self._resettled(row)
+        if superseded:
+            first = self.query(
+                f"select {', '.join(CAME_BACK)} from intake.ledger where {loaded_before(item.brand, item.feed, row.sha256 or '')}"
+            )
+            came_back(row, superseded, first[0])
+
+    def _resettled(self, row: LedgerRow) -> None:
+        """The index learns the versions that were put in order."""
+        self.index.settled(
+            row.item.brand,
+            row.item.feed,
+            self._ask("select k, f, d::varchar from version_order"),
+        )
+
     def _incoming(self, contract: Contract, parsed: Parsed, row: LedgerRow) -> str:
         """SELECT of the file's good rows in the shape of the raw table."""
         fields = ", ".join(quoted(name) for name in contract.fields)
@@ -262,29 +290,27 @@ class DuckDBWarehouse:
         if not parsed.rows_good:
             return 0
         move = Move(self._run, contract, row, names, raw, history, incoming)
-        if contract.mode == "upsert":
-            return move.merge(self._ask)
         ours = (row.item.brand, contract.feed)
+        late = self.index.surrounded(*ours, row.sha256 or "", row.delivered)
+        if contract.mode == "upsert":
+            merged = None if late else move.merge()
+            if merged is None:
+                self._flush()
+                merged = move.settle(self._ask)
+            return merged
         versions = self.index.versions.get(ours, {})
         self._versions += [(*ours, k, row.sha256, row.delivered, n) for k, n in parsed.partitions]
         reach("load_after_versions")
         keys = [k for k, _ in parsed.partitions]
-        around = neighbours(versions, keys, (row.delivered, row.sha256 or ""))
+        there, newer = met(versions, keys, (row.delivered, row.sha256 or ""))
+        if there and (newer or late):
+            self._flush()
+            moved = move.settle(self._ask)
+            self._resettled(row)
+            return moved
         for k in keys:
             self.index.add_version(*ours, k, row.sha256 or "", row.delivered)
-        return move.replace(around)
-
-    def _redate(self, row: LedgerRow) -> None:
-        """Content that came before under a later stamp counts from the earlier one."""
-        known = self.index.content.get((row.item.brand, row.item.feed, row.sha256 or ""))
-        if known is None or row.item.delivered >= known[1]:
-            return
-        self._flush()
-        contract = self.contracts[row.item.feed]
-        key = version_key(contract)
-        if redate(self._ask, contract, row.item.brand, row.sha256 or "", row.item.delivered, key):
-            reach("load_after_redate")
-            self._index = None
+        return move.replace(there)
 
     def _ask(self, sql: str, parameters: Sequence[object] = ()) -> list[tuple[Any, ...]]:
         return self._run(sql, parameters).fetchall()
@@ -327,33 +353,10 @@ class DuckDBWarehouse:
         )
 
     def finish(self) -> None:
-        """Volume warnings: files with less than half the usual rows a day, over all deliveries of a feed."""
+        """Warnings over all deliveries of a feed: little volume, no rows twice in a row."""
         with self._transaction():
-            self._run("delete from intake.warning where code in ('low_volume', 'no_rows_repeated')")
+            self._run(judgements.FORGET)
             reach("finish_after_delete")
-            self._run(
-                f"""
-                insert into intake.warning
-                with loaded as (
-                    select *, rows_loaded / (date_diff('day', first_date, last_date) + 1) as per_day
-                    from intake.ledger where outcome in {LOADED} and rows_loaded > 0 and first_date is not null
-                ), usual as (
-                    select brand_id, feed, median(per_day) as m, count(*) as n from loaded group by all
-                )
-                select l.brand_id, l.feed, l.sha256, l.file_name, 'low_volume',
-                    'rows a day are under half of the usual', l.rows_loaded
-                from loaded as l join usual as u using (brand_id, feed)
-                join intake.feed as f on f.feed = l.feed and f.mode = 'replace'
-                where u.n >= 6 and l.per_day < 0.5 * u.m
-                """
-            )
-            self._run(
-                f"""
-                insert into intake.warning
-                select brand_id, feed, sha256, file_name, 'no_rows_repeated', 'two deliveries in a row without rows', 0
-                from (select *, lag(rows_file) over (partition by brand_id, feed order by delivered_at, file_name) as earlier
-                      from intake.ledger where outcome in {LOADED})
-                where rows_file = 0 and earlier = 0
-                """
-            )
+            for judgement in judgements.ALL:
+                self._run(judgement)
             reach("finish_before_commit")

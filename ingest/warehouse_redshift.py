@@ -11,22 +11,33 @@ from collections.abc import Callable, Mapping, Sequence
 from types import TracebackType
 from typing import Any, TypeVar
 
+from ingest import judgements
 from ingest.contracts import Contract
 from ingest.erasure import Ask
+from ingest.judgements import registered
 from ingest.landing import Item
 from ingest.moves_redshift import replace, rows_of, upsert, version_key
-from ingest.outcomes import LOAD, NOOP, QR, REPLACE, WARN
+from ingest.outcomes import LOADED, NOOP
 from ingest.parsed import Parsed
-from ingest.resettle import redate
+from ingest.resettle import DELIVERED, again
 from ingest.schema import FEED, INTAKE, LEDGER
 from ingest.staging_redshift import quarantine, read, stage
-from ingest.warehouse import LedgerRow, Memory, WarehouseError, ledger_row, outcome
+from ingest.warehouse import (
+    CAME_BACK,
+    LedgerRow,
+    Memory,
+    WarehouseError,
+    came_back,
+    ledger_row,
+    loaded_before,
+    outcome,
+    same_content,
+)
 from settings import Settings
 from sql import session
 from sql.transfer import Staging, s3_client
 
 T = TypeVar("T")
-LOADED = f"('{LOAD}', '{QR}', '{REPLACE}', '{WARN}')"
 
 
 class RedshiftWarehouse:
@@ -99,20 +110,7 @@ class RedshiftWarehouse:
         Raises:
             WarehouseError: naming the tables that are missing.
         """
-        wanted = [
-            (
-                c.feed,
-                c.family,
-                c.partner,
-                c.cadence,
-                c.mode,
-                c.restatement_days,
-                c.event_date,
-                c.timezone,
-                c.version,
-            )
-            for c in self.contracts.values()
-        ]
+        wanted = [registered(c) for c in self.contracts.values()]
 
         def write(cursor: Any) -> None:
             there = {
@@ -163,18 +161,48 @@ class RedshiftWarehouse:
     def record(self, row: LedgerRow) -> None:
         """Write one ledger line, in its own transaction."""
 
+        known = row.reason == "same_content"
+
         def write(cursor: Any) -> None:
-            if row.outcome == NOOP:
-                self._redate(cursor, row)
+            if known:
+                written = rows_of(
+                    cursor,
+                    "select outcome, reason from intake.ledger where ledger_id = ? and run_id = ?",
+                    [row.ledger_id, row.run_id],
+                )
+                if written:  # an earlier try was committed, and only its answer was lost
+                    row.outcome, row.reason = written[0]
+                    return
+                self._again(cursor, row, thorough=False)
             self._write_ledger(cursor, row)
 
         self._transaction(write)
 
-    def _redate(self, cursor: Any, row: LedgerRow) -> None:
-        """Content that came before under a later stamp counts from the earlier one."""
+    def _again(self, cursor: Any, row: LedgerRow, *, thorough: bool) -> None:
+        """Content that came before counts from this delivery too; the line says what that changes."""
         contract, item = self.contracts[row.item.feed], row.item
+        same_content(row)
+        if self._same_place(cursor, row):
+            cursor.execute(
+                "update intake.quarantine set released_by = null where sha256 = ? and brand_id = ? and feed = ? and "
+                "released_by in (select sha256 from intake.ledger where source_key = ? and sha256 <> ?)",
+                (row.sha256, item.brand, item.feed, item.source_key, row.sha256),
+            )
         ask: Ask = lambda sql, parameters=(): rows_of(cursor, sql, parameters)  # noqa: E731
-        redate(ask, contract, item.brand, row.sha256 or "", item.delivered, version_key(contract))
+        superseded = again(
+            ask,
+            contract,
+            item.brand,
+            row.sha256 or "",
+            row.delivered,
+            version_key(contract),
+            thorough=thorough,
+        )
+        if superseded:
+            first = ", ".join(CAME_BACK)
+            where = loaded_before(item.brand, item.feed, row.sha256 or "")
+            values = rows_of(cursor, f"select {first} from intake.ledger where {where}")[0]
+            came_back(row, superseded, dict(zip(CAME_BACK, values, strict=True)))
 
     def load(self, deliveries: Sequence[tuple[Item, Mapping[str, Any]]], run_id: str) -> list[LedgerRow]:
         """Rows, quarantine, warnings and ledger line of each file; each is a transaction of its own."""
@@ -205,14 +233,14 @@ class RedshiftWarehouse:
         )
         if any(key == item.source_key and run == row.run_id for key, run, *_ in twins):
             # an earlier try of this transaction was committed, and only its answer was lost
-            _, _, row.outcome, row.reason, row.superseded_rows = twins[0]
+            _, _, row.outcome, row.reason, row.superseded_rows = next(
+                t for t in twins if t[:2] == (item.source_key, row.run_id)
+            )
             return row
         if twins:
-            row.outcome, row.reason = NOOP, "same_content"
-            row.rows_loaded = row.rows_quarantined = row.rows_declared = row.rows_file = 0
-            row.money_loaded = row.money_quarantined = row.money_loaded * 0
-            self._redate(cursor, row)
-            if twins[0][0] != item.source_key:
+            self._again(cursor, row, thorough=True)
+            seen = rows_of(cursor, "select count(*) from intake.ledger where ledger_id = ?", [row.ledger_id])
+            if row.outcome != NOOP or not int(seen[0][0]):
                 self._write_ledger(cursor, row)
             return row
         renamed = self._same_place(cursor, row)
@@ -248,7 +276,7 @@ class RedshiftWarehouse:
         earlier = rows_of(
             cursor,
             f"select dateadd(second, 1, max(delivered_at)) from intake.ledger "
-            f"where source_key = ? and sha256 <> ? and outcome in {LOADED}",
+            f"where source_key = ? and sha256 <> ? and ({DELIVERED} or outcome in {LOADED})",
             [row.item.source_key, row.sha256],
         )[0][0]
         row.delivered = row.item.delivered
@@ -275,39 +303,10 @@ class RedshiftWarehouse:
         self._transaction(write)
 
     def finish(self) -> None:
-        """Volume warnings, as on DuckDB: files with less than half the usual rows a day, and repeated emptiness."""
+        """Warnings over all deliveries of a feed, as on DuckDB."""
 
         def write(cursor: Any) -> None:
-            cursor.execute("delete from intake.warning where code in ('low_volume', 'no_rows_repeated')")
-            cursor.execute(
-                f"""
-                insert into intake.warning (brand_id, feed, sha256, file_name, code, detail, row_count)
-                with loaded as (
-                    select brand_id, feed, sha256, file_name, rows_loaded,
-                        cast(rows_loaded as double precision) / (datediff(day, first_date, last_date) + 1) as per_day
-                    from intake.ledger where outcome in {LOADED} and rows_loaded > 0 and first_date is not null
-                ), usual as (
-                    select brand_id, feed, median(per_day) as m, count(*) as n from loaded group by brand_id, feed
-                )
-                select l.brand_id, l.feed, l.sha256, l.file_name, 'low_volume',
-                    'rows a day are under half of the usual', l.rows_loaded
-                from loaded as l
-                join usual as u on u.brand_id = l.brand_id and u.feed = l.feed
-                join intake.feed as f on f.feed = l.feed and f.mode = 'replace'
-                where u.n >= 6 and l.per_day < 0.5 * u.m
-                """
-            )
-            cursor.execute(
-                f"""
-                insert into intake.warning (brand_id, feed, sha256, file_name, code, detail, row_count)
-                select brand_id, feed, sha256, file_name, 'no_rows_repeated', 'two deliveries in a row without rows', 0
-                from (
-                    select brand_id, feed, sha256, file_name, rows_file,
-                        lag(rows_file) over (partition by brand_id, feed order by delivered_at, file_name) as earlier
-                    from intake.ledger where outcome in {LOADED}
-                ) as l
-                where rows_file = 0 and earlier = 0
-                """
-            )
+            for statement in (judgements.FORGET, *judgements.ALL):
+                cursor.execute(statement)
 
         self._transaction(write)

@@ -1297,6 +1297,50 @@ def _restated(c: Contract) -> Case | None:
     )
 
 
+@fault(75)
+def _taken_back(c: Contract) -> Case | None:
+    try:
+        newer = edited(c, *_number(c))
+    except LookupError:
+        return None
+    return Case(
+        75,
+        "restatement taken back",
+        c.feed,
+        [
+            [(filename(c, "_a"), good(c))],
+            [(filename(c, "_b", "20261031T060000Z"), newer)],
+            [(filename(c, "_c", "20261101T060000Z"), good(c))],
+        ],
+        "REPLACE",
+        "content_returned",
+        loaded=ROWS,
+        same_rows=True,
+    )
+
+
+@fault(75)
+def _old_copy_late(c: Contract) -> Case | None:
+    try:
+        newer = edited(c, *_number(c))
+    except LookupError:
+        return None
+    return Case(
+        75,
+        "older content again under an older stamp",
+        c.feed,
+        [
+            [(filename(c, "_a", "20261029T060000Z"), newer)],
+            [(filename(c, "_b"), good(c))],
+            [(filename(c, "_c", "20261028T060000Z"), newer)],
+        ],
+        "NOOP",
+        "same_content",
+        loaded=0,
+        same_rows=True,
+    )
+
+
 @fault(77)
 def _overlap(c: Contract) -> Case | None:
     if c.mode == "replace" and not c.event_date:

@@ -44,6 +44,8 @@ MUTANTS = (
     Mutant("unsafe names", "landing.py", "if any(ord(char) in _UNSAFE for char in relative):", "if False:", (13,)),
     Mutant("unfinished names", "landing.py", "return name.lower().endswith(_UNFINISHED)", "return False", (6,)),
     Mutant("twins in a batch", "warehouse_duckdb.py", "if twin is not None:", "if False:", (17,)),
+    Mutant("taken back", "warehouse_duckdb.py", 'if row.reason == "same_content":', "if False:", (75,)),
+    Mutant("late copy", "resettle.py", "order by s.d, t.f)", "order by t.f, s.d)", (75,)),
     Mutant("future stamp", "run.py", "if item.delivered > tomorrow:", "if False:", (25,)),
     Mutant("error page", "header.py", 'if start_text[:1] == "<":', "if False:", (20,)),
     Mutant("stray feed", "header.py", "return other.feed\n    return", 'return ""\n    return', (21,)),

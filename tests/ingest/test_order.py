@@ -27,7 +27,7 @@ def _parser_of_the_others(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def versions(feed: str) -> list[tuple[str, bytes]]:
-    """Old content, new content, the old content again, and a third: the newest but one is a twin of the oldest."""
+    """Old content, new content, the old content again, and a third: the newest but one takes the newer one back."""
     contract = CONTRACTS[feed]
     spot = next(
         i for i, (_, f) in enumerate(sources(contract)) if f.type == "integer" and f.name not in contract.key
@@ -69,11 +69,11 @@ def every_order(settings: Settings, feed: str, orders: list[tuple[int, ...]]) ->
 
 
 @pytest.mark.parametrize("feed", ["google_ads_campaign", "crm_customers"])
-def test_a_twin_counts_from_its_first_delivery(feed: str, tmp_path: Path) -> None:
+def test_content_between_two_others_counts_in_any_order(feed: str, tmp_path: Path) -> None:
     found = every_order(settings_for(tmp_path), feed, list(itertools.permutations(range(4)))[::3])
     assert all(state == found[0] for state in found)
     current, past, _ = found[0]
-    assert len(current) == 6 and len(past) == 12  # three contents of six rows: one current, two superseded
+    assert len(current) == 6 and len(past) == 18  # the old content was current twice
 
 
 def test_any_order_of_many_deliveries(tmp_path: Path) -> None:
@@ -84,7 +84,7 @@ def test_any_order_of_many_deliveries(tmp_path: Path) -> None:
 
 @pytest.mark.redshift
 @pytest.mark.parametrize("feed", ["google_ads_campaign", "crm_customers"])
-def test_a_twin_counts_from_its_first_delivery_on_redshift(
+def test_content_between_two_others_counts_in_any_order_on_redshift(
     feed: str,
     environment: dict[str, str],  # noqa: F811
     tmp_path: Path,
@@ -95,4 +95,4 @@ def test_a_twin_counts_from_its_first_delivery_on_redshift(
     )  # fmt: skip
     found = every_order(settings, feed, [(0, 1, 2, 3), (3, 2, 1, 0), (2, 3, 1, 0), (1, 2, 0, 3)])
     assert all(state == found[0] for state in found)
-    assert [len(part) for part in found[0]][:2] == [6, 12]
+    assert [len(part) for part in found[0]][:2] == [6, 18]
