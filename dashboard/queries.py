@@ -171,19 +171,6 @@ def moves(
     return {c: tuple((f"{days} d", change(c, days)) for days in windows) for c in fact.sums}
 
 
-def correlations(snap: Snapshot, f: Filters, lags: tuple[int, ...]) -> pd.DataFrame:
-    """Correlation of daily spend with retailer revenue some days later: one row a lag with its number of days."""
-    spend_where, spend = f.where(*MEDIA.narrows)
-    sales_where, sales = f.where(*SALES.narrows)
-    return snap.frame(
-        f"with m as (select date_day, sum(spend_usd)::double as x from marts.fct_media_daily where {spend_where} group by 1), "
-        f"s as (select date_day, sum(revenue_usd)::double as y from marts.fct_pos_daily where {sales_where} group by 1) "
-        "select lag_days, corr(x, y) as r, count(*) as n from (select unnest(?::int[]) as lag_days) l cross join m "
-        "join s on s.date_day = m.date_day + lag_days group by 1 order by 1",
-        [*spend, *sales, list(lags)],
-    )
-
-
 def span(snap: Snapshot, brand_id: str) -> tuple[date, date] | None:
     """First and last day with media or sales, from the marts themselves."""
     parts = [

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pandas as pd
 import streamlit as st
 
-from dashboard import charts, queries, ui
+from dashboard import charts, economics, queries, ui
 from dashboard import format as fmt
 from dashboard.context import Context, section
 from dashboard.ui import Card, Column
@@ -74,6 +74,7 @@ def _business(page: Context) -> None:
     st.header("Customers and margin")
     if page.ready("Own shop", "fct_business_daily"):
         _customers(page)
+        _profit(page)
     st.header("Price")
     if page.ready("Price elasticity", "fct_price_elasticity"):
         _price(page)
@@ -83,13 +84,14 @@ def _business(page: Context) -> None:
         "Correlation is not cause",
         "Budgets follow demand: media is bought when people shop. A high figure here does not mean that media sold anything; use the Incrementality page for that.",
     )
-    rows = queries.correlations(page.snap, page.filters, LAGS)
+    rows = economics.correlations(page.snap, page.filters, LAGS)
     ui.table(
         rows,
         [
             Column("lag_days", "Sales this many days later", fmt.whole),
             Column("r", "Correlation of daily spend and sales", fmt.ratio),
             Column("n", "Days", fmt.whole),
+            Column("p", "p, days counted for their likeness", _small),
         ],
         "Pearson correlation by lag",
         key="correlation",
@@ -136,6 +138,27 @@ def _customers(page: Context) -> None:
             ui.chart(weeks[[queries.WEEK, column]], charts.line(queries.WEEK, column, "", form=form), words)
 
 
+def _profit(page: Context) -> None:
+    rows = economics.profit_by_channel(page.snap, page.filters)
+    if rows.empty:
+        return
+    st.header("Profit by channel")
+    ui.note(economics.RULE + " A claim is not a cause: the Budget page has what media caused.")
+    ui.table(
+        rows,
+        [
+            Column("channel_name", "Channel", fmt.text, False),
+            Column("sales_usd", "Sales claimed", fmt.money),
+            Column("cogs_usd", "Cost of goods", fmt.money),
+            Column("gross_profit_usd", "Gross profit", fmt.money),
+            Column("spend_usd", "Media", fmt.money),
+            Column("profit_usd", "Left after media", fmt.money),
+        ],
+        "Gross profit of all sales in the period, shared out by claims",
+        key="profit",
+    )
+
+
 def _price(page: Context) -> None:
     rows = page.snap.frame(
         "select * from marts.fct_price_elasticity where brand_id = ? order by scope, scope_id", [page.brand]
@@ -167,6 +190,17 @@ def _price(page: Context) -> None:
         "Price elasticity of units, and what a promotion adds in its weeks; intervals are 95 %",
         key="price",
     )
+    ui.note(
+        "The best number of promotions a quarter is not identified: the lift is an average over promotion weeks, and these data do not "
+        "show whether a third promotion in a quarter brings as much as the first."
+    )
+
+
+def _small(value: object) -> str:
+    """A p-value: three decimals, never nought."""
+    if fmt.missing(value):
+        return fmt.MISSING
+    return "< 0.001" if float(value) < 0.001 else f"{float(value):.3f}"  # type: ignore[arg-type]
 
 
 def _points(value: object) -> str:

@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import random
+import re
 from dataclasses import replace
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
 import duckdb
+import numpy as np
+import pandas as pd
 import pytest
 import streamlit as st
+from scipy import stats
 
-from dashboard import queries
+from dashboard import economics, queries
+from dashboard.filters import Filters
+from dashboard.reader import Snapshot
 from tests.dashboard.fixture_marts import DMAS, END, NAMES
 from tests.dashboard.pages import open_page
 
@@ -309,6 +315,69 @@ def test_impact_cards(oracle: Oracle) -> None:
     )
     for key, value in wanted.items():
         assert close(page.figures[key], value), key
+
+
+def test_profit_by_channel_adds_up_to_the_gross_profit_of_all_sales(oracle: Oracle) -> None:
+    """With the rule's own SQL: one margin for every dollar, a row for what no platform claims, also under a filter."""
+    for chosen in ([], ["youtube"]):
+        state = {"period": "4w", "channel": chosen, "retailer": [], "dma": []}
+        page, p = open_page("impact", {k: v for k, v in state.items() if v}), predicates(state)
+        rows = sorted(
+            {int(k.split(".")[1]) for k in page.figures if re.fullmatch(r"profit\.\d+\.profit_usd", k)}
+        )
+        assert len(rows) == len(chosen or range(12)) + 1
+        margin = oracle.one(
+            f"select sum(gross_profit_usd) / sum(revenue_usd) from marts.fct_business_daily where {p['base']}"
+        )
+        sold = oracle.one(f"select sum(revenue_usd) from marts.fct_pos_daily where {p['sales']}")
+        spend = oracle.one(f"select sum(spend_usd) from marts.fct_media_daily where {p['media']}")
+        total = {
+            c: sum(page.figures[f"profit.{r}.{c}"] or 0 for r in rows)
+            for c in ("sales_usd", "cogs_usd", "gross_profit_usd", "profit_usd")
+        }
+        assert close(total["sales_usd"], sold) and close(total["gross_profit_usd"], float(sold) * margin)
+        assert close(total["cogs_usd"] + total["gross_profit_usd"], sold)
+        assert close(total["profit_usd"], float(sold) * margin - float(spend))
+    assert "not identified" in page.html and "same cost of goods" in page.html
+
+
+def test_p_of_a_correlation_counts_days_for_their_likeness(tmp_path: Path) -> None:
+    """Independent days: scipy's p. Days that repeat their neighbour count for fewer, so p is larger than the plain one."""
+    rng = np.random.default_rng(5)
+    days = pd.date_range("2026-01-01", periods=60)
+    noise = rng.normal(size=(2, 60))
+    walk = rng.normal(size=(2, 60)).cumsum(axis=1)
+    for name, (x, y) in (("noise", noise + 50), ("walk", walk + 50)):
+        path = tmp_path / f"{name}.duckdb"
+        media = pd.DataFrame(
+            {"brand_id": "b", "date_day": days, "channel_id": "c", "dma_id": "501", "spend_usd": x}
+        )
+        media[["impressions", "clicks", "platform_conversions", "platform_value_usd"]] = 0.0
+        pos = pd.DataFrame(
+            {
+                "brand_id": "b",
+                "date_day": days,
+                "retailer_id": "r",
+                "dma_id": "501",
+                "revenue_usd": y,
+                "units": 1.0,
+            }
+        )
+        with duckdb.connect(str(path)) as db:
+            db.execute("create schema marts")
+            for table, frame in (("fct_media_daily", media), ("fct_pos_daily", pos)):
+                db.register("given", frame.assign(date_day=frame.date_day.dt.date))
+                db.execute(f"create table marts.{table} as select * from given")
+                db.unregister("given")
+        f = Filters("b", days[0].date(), days[-1].date(), (), (), ())
+        found = economics.correlations(Snapshot(path, "t"), f, (0,)).iloc[0]
+        plain = stats.pearsonr(x, y)
+        assert found.r == pytest.approx(plain.statistic) and found.n == 60
+        if name == "noise":
+            assert found.p == pytest.approx(plain.pvalue, abs=0.03)
+        else:
+            assert found.p > 3 * plain.pvalue
+    assert economics.correlations(Snapshot(path, "t"), f, (70,)).empty
 
 
 def test_quality_segments_and_gifting(oracle: Oracle) -> None:

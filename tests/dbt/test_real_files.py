@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 import csv
+import shutil
+from datetime import date
 from decimal import Decimal
+from pathlib import Path
 
 import pytest
 
+from dashboard import economics
+from dashboard.filters import Filters
+from dashboard.reader import Snapshot
 from tests.dbt.conftest import SHARED, Warehouse
 
 pytestmark = pytest.mark.usefixtures("real_files")
@@ -51,6 +57,22 @@ def test_the_metrics_of_the_house(built: Warehouse) -> None:
     expected = [(35.852, 5e-4), (89.070, 5e-4), (0.5490, 5e-5), (0.4704, 5e-5), (0.4160, 5e-5)]
     for value, (answer, tolerance) in zip(row[1:], expected, strict=True):
         assert float(value) == pytest.approx(answer, abs=tolerance)
+
+
+def test_correlation_and_profit_by_channel(built: Warehouse, tmp_path: Path) -> None:
+    """The dashboard's own queries over the real shop: .759 on the same day, and profits that add up to the cent."""
+    f = Filters("lifesight", date(2025, 1, 1), date(2026, 12, 31), (), (), ())
+    own = shutil.copy(built.path, tmp_path / "real.duckdb")  # DuckDB opens one path with one configuration
+    snap = Snapshot(Path(own), "real")
+    row = economics.correlations(snap, f, (0,)).iloc[0]
+    assert (round(row.r, 3), row.n) == (0.759, 120) and row.p < 0.001
+    rows = economics.profit_by_channel(snap, f)
+    assert list(rows.channel_name)[-1] == "Claimed by no platform"
+    assert round(rows.gross_profit_usd.sum(), 2) == float(
+        built.one(f"select sum(gross_profit_usd) from marts.fct_business_daily {BRAND}")
+    )
+    assert round(rows.sales_usd.sum(), 2) == 31406165.81 and round(rows.spend_usd.sum(), 2) == 5258304.06
+    assert rows.sales_usd.iloc[-1] / rows.sales_usd.sum() == pytest.approx(0.53, abs=0.005)
 
 
 def test_trailing_windows_wait_until_they_are_whole(built: Warehouse) -> None:

@@ -1,0 +1,81 @@
+"""Two readings of sales beside media: profit by channel under a stated rule, and the correlation with spend."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from scipy.special import stdtr
+
+from dashboard import queries
+from dashboard.filters import Filters
+from dashboard.reader import Snapshot
+
+#: The rule of profit_by_channel, in the words of the page.
+RULE = (
+    "Every dollar of sales bears the same cost of goods: the own shop's in this period. A channel has the sales that its platform "
+    "claims, what no platform claims is a row of its own, and the rows add up to the gross profit of all sales."
+)
+
+
+def _sales(snap: Snapshot, f: Filters) -> queries.Fact:
+    """Where this brand's sales are: at retailers, or in its own shop when no retailer reports any."""
+    if snap.has("fct_pos_daily") and not _none(queries.totals(snap, queries.SALES, f).revenue_usd):
+        return queries.SALES
+    return queries.SHOP
+
+
+def _none(value: Any) -> bool:
+    return bool(pd.isna(value))
+
+
+def correlations(snap: Snapshot, f: Filters, lags: tuple[int, ...]) -> pd.DataFrame:
+    """Correlation of daily spend with sales some days later: one row a lag, with its number of days and p.
+
+    p is two-sided for no correlation, from Student's t. Days resemble their neighbours, so they count as
+    n (1 - ab) / (1 + ab) independent ones, a and b being the two series' correlations with their day before.
+    """
+    fact = _sales(snap, f)
+    spend_where, spend = f.where(*queries.MEDIA.narrows)
+    sales_where, sales = f.where(*fact.narrows)
+    rows = snap.frame(
+        f"with m as (select date_day, sum(spend_usd)::double as x from marts.fct_media_daily where {spend_where} group by 1), "
+        f"s as (select date_day, sum(revenue_usd)::double as y from marts.{fact.table} where {sales_where} group by 1), "
+        "pairs as (select lag_days, x, y, lag(x) over days as x_before, lag(y) over days as y_before "
+        "from (select unnest(?::int[]) as lag_days) l cross join m join s on s.date_day = m.date_day + lag_days "
+        "window days as (partition by lag_days order by m.date_day)) "
+        "select lag_days, corr(x, y) as r, count(*) as n, corr(x, x_before) as a, corr(y, y_before) as b "
+        "from pairs group by 1 order by 1",
+        [*spend, *sales, list(lags)],
+    )
+    alike = (rows.a * rows.b).fillna(0.0)
+    free = np.minimum(rows.n * (1 - alike) / (1 + alike), rows.n) - 2
+    t = rows.r.abs() * np.sqrt(free.clip(lower=0) / (1 - rows.r**2).clip(lower=1e-300))
+    rows["p"] = np.where((free > 0) & rows.r.notna(), 2 * stdtr(free.clip(lower=1), -t), np.nan)
+    return rows.drop(columns=["a", "b"])
+
+
+def profit_by_channel(snap: Snapshot, f: Filters) -> pd.DataFrame:
+    """Claimed sales, cost of goods, gross profit, media and what is left by channel, under :data:`RULE`; USD.
+
+    The last row is what no platform claims (negative where they claim more than was sold). Empty without a margin.
+    """
+    shop = queries.totals(snap, queries.SHOP, f)
+    sold = queries.totals(snap, _sales(snap, f), f).revenue_usd
+    if _none(shop.gross_profit_usd) or _none(sold) or not float(shop.revenue_usd or 0):
+        return pd.DataFrame()
+    rows = queries.channels(snap, f)[["channel_name", "platform_value_usd", "spend_usd"]]
+    rows = rows.rename(columns={"platform_value_usd": "sales_usd"})
+    rows[["sales_usd", "spend_usd"]] = rows[["sales_usd", "spend_usd"]].astype(float).fillna(0.0)
+    rest = {
+        "channel_name": "Claimed by no platform",
+        "sales_usd": float(sold) - rows.sales_usd.sum(),
+        "spend_usd": 0.0,
+    }
+    rows = pd.concat([rows, pd.DataFrame([rest])], ignore_index=True)
+    margin = float(shop.gross_profit_usd) / float(shop.revenue_usd)
+    rows["gross_profit_usd"] = rows.sales_usd * margin
+    rows["cogs_usd"] = rows.sales_usd - rows.gross_profit_usd
+    rows["profit_usd"] = rows.gross_profit_usd - rows.spend_usd
+    return rows
