@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from scipy.special import stdtr
+from scipy import special
 
 from dashboard import queries
 from dashboard.filters import Filters
@@ -52,7 +52,7 @@ def correlations(snap: Snapshot, f: Filters, lags: tuple[int, ...]) -> pd.DataFr
     alike = (rows.a * rows.b).fillna(0.0)
     free = np.minimum(rows.n * (1 - alike) / (1 + alike), rows.n) - 2
     t = rows.r.abs() * np.sqrt(free.clip(lower=0) / (1 - rows.r**2).clip(lower=1e-300))
-    rows["p"] = np.where((free > 0) & rows.r.notna(), 2 * stdtr(free.clip(lower=1), -t), np.nan)
+    rows["p"] = np.where((free > 0) & rows.r.notna(), 2 * special.stdtr(free.clip(lower=1), -t), np.nan)
     return rows.drop(columns=["a", "b"])
 
 
