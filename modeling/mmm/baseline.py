@@ -21,6 +21,7 @@ from modeling.mmm.panel import Panel
 from modeling.mmm.transforms import Array
 
 _GROUPS = 22
+_BLOCK = 64
 
 
 @dataclass(frozen=True)
@@ -58,9 +59,12 @@ class Frame:
 
     def rotate(self, columns: Array, kernel: int) -> tuple[Array, Array]:
         """(N, G, T) columns in KPI per size -> national rows (T, N) and geography rows (G-1, T, N)."""
-        scaled = columns * self.row_scale[None, :, None]
-        turned = np.einsum("hg,ngt->nht", self.geo_rotation, scaled) if len(self.row_scale) > 1 else scaled
-        turned = turned @ self.vectors[kernel]
+        turned = np.empty(columns.shape)
+        for start in range(0, len(columns), _BLOCK):  # a few columns at a time: large panels fit into memory
+            part = columns[start : start + _BLOCK] * self.row_scale[None, :, None]
+            if len(self.row_scale) > 1:
+                part = np.matmul(self.geo_rotation, part)
+            turned[start : start + _BLOCK] = part @ self.vectors[kernel]
         return turned[:, 0, :].T, np.transpose(turned[:, 1:, :], (1, 2, 0))
 
 
