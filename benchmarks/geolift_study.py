@@ -1,6 +1,7 @@
 """Coverage, false positives, width and power of the geo lift analysis over simulated panels.
 
-    python benchmarks/geolift_study.py [--panels 60] [--published 500] [--uneven 150] [--kinds textbook,additive --add]
+    python benchmarks/geolift_study.py [--panels 60] [--published 1000] [--uneven 150] [--kinds textbook,additive]
+    python benchmarks/geolift_study.py --rows FILE --minutes 8      (in pieces: FILE keeps what has been scored)
 
 Every panel is analysed with its effect; the same panel without it follows exactly, because the test's own
 data enter the estimate only through the mean gap. "Published" are GeoLift's figures in the Recast study of
@@ -39,6 +40,7 @@ PUBLISHED = {  # width without effect, power at 7.5 %
     "short_history": (5394.68, 0.043),
 }
 UNEVEN = ("uneven_media", "uneven_media_untold", "empty_shelves", "price_moves", "two_tests")
+PARTS = 20
 RESULTS = Path(__file__).parent / "results" / "geolift_study.json"
 
 
@@ -84,38 +86,48 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--panels", type=int, default=60, help="panels of each other kind")
     parser.add_argument(
-        "--published", type=int, default=500, help="panels of each kind with published figures"
+        "--published", type=int, default=1000, help="panels of each kind with published figures"
     )
     parser.add_argument(
         "--uneven", type=int, default=150, help="panels of each kind where other causes move apart"
     )
     parser.add_argument("--kinds", default=",".join(KINDS))
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--add", action="store_true", help="keep other kinds' figures of an earlier piece")
+    parser.add_argument("--rows", type=Path, help="keeps scored panels; a further run goes on from there")
+    parser.add_argument("--minutes", type=float, default=float("inf"), help="stop after so much time")
     args = parser.parse_args()
-    table: dict[str, Any] = {}
-    began = time.process_time()
-    head = f"{'kind':14s} {'panels':>6s} {'cover':>6s} {'false+':>6s} {'power':>6s} {'width':>8s} {'x GeoLift':>9s}"
-    print(head + f" {'power x':>7s} {'rmse pp':>7s} {'bias pp':>7s} {'contra':>6s}")
-    for kind in args.kinds.split(","):
-        rows = []
-        count = args.published if kind in PUBLISHED else args.uneven if kind in UNEVEN else args.panels
-        for i in range(count):
-            draw = KINDS[kind](np.random.default_rng([args.seed, list(KINDS).index(kind), i]), EFFECT)
-            last = str(len(draw.observed) - 1)
-            result = analyse(panel_of(draw), ["treated"], str(draw.pre), last, Options())
-            rows.append(score(draw, result))
-        table[kind] = {**_summary(kind, rows), "cpu_seconds": round(time.process_time() - began, 1)}
-        began = time.process_time()
-        print(_line(kind, table[kind]), flush=True)
-    # Read now and not at the start: another piece may have ended in the meantime.
-    known = json.loads(RESULTS.read_text()) if args.add and RESULTS.exists() else {}
-    table = {kind: {**known, **table}[kind] for kind in KINDS if kind in {**known, **table}}
+    kinds = args.kinds.split(",")
+    wanted = {
+        k: args.published if k in PUBLISHED else args.uneven if k in UNEVEN else args.panels for k in kinds
+    }
+    rows: dict[str, list[dict[str, float]]] = {k: [] for k in kinds}
+    if args.rows and args.rows.exists():
+        rows |= json.loads(args.rows.read_text())
+    until = time.monotonic() + 60 * args.minutes
+    for part in range(1, PARTS + 1):  # all kinds by turns, so that a piece that was stopped is balanced
+        for kind in kinds:
+            while len(rows[kind]) < wanted[kind] * part // PARTS and time.monotonic() < until:
+                rows[kind].append(_one(kind, args.seed, len(rows[kind])))
+        if args.rows:
+            args.rows.write_text(json.dumps(rows))
+    table: dict[str, Any] = {k: _summary(k, rows[k]) for k in KINDS if rows.get(k)}
     table["all"] = _pooled(list(table.values()))
-    print(_line("all", table["all"]))
+    head = f"{'kind':20s} {'panels':>6s} {'cover':>6s} {'false+':>6s} {'power':>6s} {'width':>8s} {'x GeoLift':>9s}"
+    print(head + f" {'power x':>7s} {'rmse pp':>7s} {'bias pp':>7s} {'contra':>6s}")
+    for kind, line in table.items():
+        print(_line(kind, line))
     table["seed"] = args.seed
     RESULTS.parent.mkdir(exist_ok=True)
     RESULTS.write_text(json.dumps(table, indent=2) + "\n")
+
+
+def _one(kind: str, seed: int, number: int) -> dict[str, float]:
+    """Scores of one panel."""
+    began = time.process_time()
+    draw = KINDS[kind](np.random.default_rng([seed, list(KINDS).index(kind), number]), EFFECT)
+    last = str(len(draw.observed) - 1)
+    found = score(draw, analyse(panel_of(draw), ["treated"], str(draw.pre), last, Options()))
+    return {**{k: float(v) for k, v in found.items()}, "cpu_seconds": time.process_time() - began}
 
 
 def _pooled(kinds: list[dict[str, Any]]) -> dict[str, Any]:
@@ -155,6 +167,7 @@ def _summary(kind: str, rows: list[dict[str, float]]) -> dict[str, float | int |
         "rmse_pp": float(100 * np.sqrt((errors**2).mean())),
         "bias_pp": float(100 * errors.mean()),
         "contradictions": int(sum(r["contradiction"] for r in rows)),
+        "cpu_seconds": round(sum(r["cpu_seconds"] for r in rows), 1),
     }
 
 
@@ -163,7 +176,7 @@ def _line(kind: str, s: dict[str, Any]) -> str:
         return "-" if value is None else f"{value:.2f}"
 
     return (
-        f"{kind:14s} {s['panels']:6d} {s['coverage']:6.3f} {s['false_positives']:6.3f} {s['power']:6.3f} "
+        f"{kind:20s} {s['panels']:6d} {s['coverage']:6.3f} {s['false_positives']:6.3f} {s['power']:6.3f} "
         f"{s['width']:8.1f} {times(s['width_over_geolift']):>9s} {times(s['power_over_geolift']):>7s} "
         f"{s['rmse_pp']:7.2f} {s['bias_pp']:7.2f} {s['contradictions']:6d}"
     )
