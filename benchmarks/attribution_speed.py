@@ -40,7 +40,6 @@ CHANNELS = ("alpha", "beta", "gamma", "delta", "epsilon", "zeta", "eta", "theta"
 RESULTS = Path(__file__).parent / "results" / "attribution_speed.json"
 HALF_LIFE = 7.0
 DAYS = 30
-TRACKED = {"aggregated": 1.0, "events": 8.0, "one_more_day": 1.0}
 
 
 def known_chain(seed: int = 5) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

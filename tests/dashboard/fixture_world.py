@@ -149,7 +149,6 @@ DMAS = [
     "501",
 ][:57]
 RETAILERS = {"amazon": "Amazon", "walmart": "Walmart", "target": "Target"}
-SERIES = "brand_id varchar, run_id varchar, as_of_date date"
 
 
 def common(frame: pd.DataFrame, brand: str, job: str) -> pd.DataFrame:
