@@ -75,7 +75,9 @@ def quasi_differenced(
             break
         rho = updated
     left = changed[:, 0] - changed[:, 1:] @ coefficients
-    spread = covariance(changed[:, 1:], left, entity, period, 0)
+    spread = _not_below_conventional(
+        covariance(changed[:, 1:], left, entity, period, 0), changed[:, 1:], left
+    )
     width = design.shape[1]
     return (
         coefficients[:width],
@@ -83,6 +85,20 @@ def quasi_differenced(
         left,
         rho,
     )
+
+
+def _not_below_conventional(spread: Covariance, design: Array, residuals: Array) -> Covariance:
+    """The larger of robust and conventional variance, coefficient by coefficient (Angrist and Pischke 2009, 8.1).
+
+    A price that changes a few times has a few rows of high leverage, which robust variances take too little from.
+    """
+    rows, width = design.shape
+    conventional = (
+        np.diag(np.linalg.pinv(design.T @ design)) * float(residuals @ residuals) / max(rows - width, 1)
+    )
+    robust = np.maximum(np.diag(spread.matrix), 1e-300)
+    stretch = np.sqrt(np.maximum(conventional / robust, 1.0))
+    return Covariance(spread.matrix * np.outer(stretch, stretch), spread.kind, spread.degrees)
 
 
 def poisson(
