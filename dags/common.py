@@ -19,7 +19,12 @@ from typing import Any
 from airflow.providers.standard.operators.bash import BashOperator
 from airflow.sdk import Asset
 
-ROOT = Path(__file__).resolve().parent.parent
+#: The project: where this file lies, or where PIPELINE_ROOT says (MWAA has the DAG files in a folder of their own).
+ROOT = Path(os.environ.get("PIPELINE_ROOT") or Path(__file__).resolve().parent.parent)
+#: Python that the commands run with: Airflow's own, or the project's where Airflow lives in another environment.
+PYTHON = os.environ.get("PIPELINE_PYTHON") or sys.executable
+if str(ROOT) not in sys.path:
+    sys.path.append(str(ROOT))
 #: DuckDB takes one writer; on Redshift the pool may have more slots.
 WRITER_POOL = "warehouse_writer"
 
@@ -67,7 +72,7 @@ DAG_ARGS: dict[str, Any] = {
 
 def words(*command: str) -> str:
     """Shell text of a Python command of this project, e.g. ``words("ingest", "run")``."""
-    return "exec " + shlex.join([sys.executable, "-m", *command])
+    return "exec " + shlex.join([PYTHON, "-m", *command])
 
 
 def command(task_id: str, *parts: str, **kwargs: Any) -> BashOperator:
@@ -92,9 +97,7 @@ def run_json(*parts: str) -> Any:
     Raises:
         RuntimeError: the command failed; its last error lines are in the message.
     """
-    done = subprocess.run(
-        [sys.executable, "-m", *parts], cwd=ROOT, capture_output=True, text=True, check=False
-    )
+    done = subprocess.run([PYTHON, "-m", *parts], cwd=ROOT, capture_output=True, text=True, check=False)
     for line in done.stderr.splitlines():
         log.info(line)
     if done.returncode:

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import os
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
-from common import ROOT, WRITER_POOL
+from common import PYTHON, ROOT, WRITER_POOL
 
 from settings import load_settings
 
@@ -33,7 +34,7 @@ def dbt_build(task_id: str, *, select: str | None = None, exclude: str | None = 
         ),
         # a subprocess: inside the worker dbt could keep DuckDB's lock
         invocation_mode=InvocationMode.SUBPROCESS,
-        dbt_executable_path=str(ROOT / ".venv" / "bin" / "dbt"),
+        dbt_executable_path=str(Path(PYTHON).with_name("dbt")),
         install_deps=False,
         should_store_compiled_sql=False,
         # the DAGs declare the assets that others wait for; nobody waits for an asset per table

@@ -101,3 +101,9 @@ variable "log_retention_days" {
   type        = number
   default     = 365
 }
+
+variable "airflow_redshift_user" {
+  description = "Warehouse user of MWAA's tasks; it needs the roles of loader, transformer and modeler, because one environment signs in as one user"
+  type        = string
+  default     = "svc_transformer"
+}
