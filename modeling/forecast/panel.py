@@ -184,6 +184,12 @@ def read_panel(
         flags = np.zeros(present.shape)
         flags[i, j] = table["stockout"].fillna(0).to_numpy()
         censored = (flags[:, :length] > 0.5) & np.isfinite(y)
+        left = (np.isfinite(y) & ~censored).sum(axis=1)
+        if (left < MIN_BORROWED).any():
+            s = int(np.argmin(left))
+            raise Refusal(
+                f"series {names[s]!r}: stock cut all but {int(left[s])} of its observations; demand cannot be told from them"
+            )
         notes.append(f"{int(censored.sum())} observations were cut by stock and are not learnt from")
     x, x_names = _regressors(table, exog, i, j, present, length, freq, forecast_exog, names, notes)
     closed |= closed_days(y, x, x_names, dates, freq)

@@ -1,13 +1,15 @@
-"""The batched counterparts of SARIMAX and Prophet against known answers and against the originals."""
+"""The batched counterparts of SARIMAX and Prophet against known answers and the originals; demand never seen."""
 
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 import pytest
 
+from modeling.errors import Refusal
 from modeling.forecast.candidates import single
 from modeling.forecast.candidates.structural import harmonic_arma, trend_season
-from modeling.forecast.panel import Array
+from modeling.forecast.panel import Array, read_panel
 from modeling.forecast.prepare import View
 from tests.forecast.test_parts import panel
 
@@ -70,3 +72,12 @@ def test_batched_forecasts_are_as_good_as_the_original(name: str, batched: objec
     ours = np.abs(batched(view) - y[:, length:]).sum()  # type: ignore[operator]
     theirs = np.abs(getattr(single, name)(view) - y[:, length:]).sum()
     assert ours < 1.1 * theirs
+
+
+def test_a_series_cut_by_stock_throughout_is_refused() -> None:
+    dates = pd.date_range("2024-01-07", periods=60, freq="7D")
+    table = pd.concat([pd.DataFrame({"series": s, "date": dates, "y": 5.0, "out": s == "b"}) for s in "ab"])
+    with pytest.raises(Refusal, match="series 'b': stock cut all but 0 of its observations"):
+        read_panel(table, horizon=8, freq="W", stockout="out")
+    some = table.assign(out=table["out"] & (table["date"] > dates[9]))
+    assert read_panel(some, horizon=8, freq="W", stockout="out").usable.sum() == 70
