@@ -107,6 +107,7 @@ def export(
             except Settled:
                 continue  # a refused file has no people to export
     handle = os.open(out, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    os.fchmod(handle, 0o600)  # a file that was there keeps its mode otherwise
     with os.fdopen(handle, "w", newline="", encoding="utf-8") as stream:
         writer = csv.writer(stream, lineterminator="\n")
         writer.writerow(["email_sha256", "phone_sha256"])

@@ -40,7 +40,7 @@ def query(source: Source, task: Task, rules: Rules) -> str:
         tests.append(f"c{index} is distinct from {literal(name)}")  # perhaps the header again
     broken = ", case when _ok then null else _err end as _err, case when _ok then null else _raw end as _raw"
     return (
-        f"select {', '.join(outer)}, {source.line} as _line, {careful.undeclared(source, {}, contract)} as _extra, "
+        f"select {', '.join(outer)}, {source.line} as _line, {careful.undeclared(source, {}, contract, rules)} as _extra, "
         f"case when _ok then null else '{PENDING}' end as _reason, cast(null as varchar) as _field, "
         f"cast(null as varchar) as _row, case when _ok then null else {source.whole} end as _x"
         f"{broken if source.structural else ''} "
@@ -56,7 +56,8 @@ def _field(item: Field, contract: Contract, x: str, v: str, rules: Rules) -> tup
     if kind == "text":
         value, tests = _text(item, contract, x, v, rules)
     elif kind == "json":
-        value, tests = x, [f"({x} is null or json_valid({x}))"]
+        value, fits = x, f"strlen({x}) <= {rules.width(item)}"
+        tests = [f"({x} is null or (json_valid({x}) and {fits}))"]
     elif kind in ("integer", "decimal") and contract.locale == "eu":
         value, tests = f"try_cast(null as {item.sql_type})", [f"{x} is null"]  # a point means thousands there
     elif (
@@ -117,6 +118,5 @@ def _text(item: Field, contract: Contract, x: str, v: str, rules: Rules) -> tupl
         tests.append(f"not coalesce(ends_with({x}, '.0'), false)")
     if item.role == "currency":
         tests.append(f"({v} is null or upper({v}) = {literal(contract.currency)})")
-    if rules.long_text:
-        tests.append(f"({v} is null or strlen({v}) <= 65535)")
+    tests.append(f"({v} is null or strlen({v}) <= {rules.width(item)})")
     return value, tests

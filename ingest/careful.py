@@ -11,12 +11,13 @@ from typing import TYPE_CHECKING
 
 from ingest.contracts import Contract, Field
 from ingest.schema import quoted
-from ingest.values import Rules, expression, literal, masked
+from ingest.values import LONGEST_TEXT, Rules, expression, literal, masked
 
 if TYPE_CHECKING:
     from ingest.engine import Task
     from ingest.sources import Source
 
+_NOTHING = "cast(null as varchar)"
 FOOTERS = {
     "standard": r"^\s*(grand |sub-?)?totals?\b|^\s*report (time|fields|run|generated|date)|^\s*date range\s*:"
     r"|^\s*generated (on|at|by)\b|^\s*rows? (count|total)|^\s*filter by"
@@ -74,7 +75,7 @@ def query(source: Source, task: Task, rules: Rules, rows: str) -> str:
     row = _row_text(contract, source, shown)
     cells = ", ".join(f"_x[{index + 1}] as c{index}" for index in range(len(source.layout.names)))
     return (
-        f"select {columns}, _line, {undeclared(source, originals, contract)} as _extra, {reason} as _reason, "
+        f"select {columns}, _line, {undeclared(source, originals, contract, rules)} as _extra, {reason} as _reason, "
         f"case when _bad > 0 then {field_name} end as _field, case when _bad <> 0 then {row} end as _row "
         f"from (select *, {first_bad} as _bad from (select *, {', '.join(reasons)} from (select *, {', '.join(values)} "
         f"from (select *, {', '.join(text)} from (select *{', ' + cells if cells else ''} from {rows})))))"
@@ -130,10 +131,19 @@ def _row_text(contract: Contract, source: Source, shown: list[tuple[str, str]]) 
     return f"case when _raw is not null or _err is not null then {broken} else {row} end"
 
 
-def undeclared(source: Source, originals: Mapping[str, str], contract: Contract) -> str:
-    """SQL of the JSON of undeclared columns; in a feed about people nobody declared what they hold: not kept."""
+def undeclared(source: Source, originals: Mapping[str, str], contract: Contract, rules: Rules) -> str:
+    """SQL of the JSON of undeclared columns; what no column takes is not kept, and the row says so."""
+    kept = _undeclared(source, originals, contract)
+    if not rules.long_rows or kept == _NOTHING:
+        return kept
+    fits = f"coalesce(strlen({kept}) <= {LONGEST_TEXT}, true)"
+    return f'case when {fits} then {kept} else \'{{"_extra": "too long to be kept"}}\' end'
+
+
+def _undeclared(source: Source, originals: Mapping[str, str], contract: Contract) -> str:
+    """In a feed about people nobody declared what undeclared columns hold: they are not kept."""
     if not source.extras and not originals:
-        return "cast(null as varchar)"
+        return _NOTHING
     pairs = {}
     for name, index in source.extras.items():
         if contract.has_pii and (not contract.open_columns or _PERSONAL.search(name)):

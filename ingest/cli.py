@@ -13,9 +13,10 @@ import duckdb
 
 from ingest import run as runner
 from ingest.contracts import ContractError, families, load_contracts
-from ingest.outcomes import Settled
+from ingest.outcomes import Failed, Settled
 from ingest.warehouse import LedgerRow, WarehouseError
 from settings import Settings, SettingsError, load_settings
+from sql import session
 
 STATUS = (
     "file_name as file, feed, outcome, reason, rows_file, rows_loaded, rows_quarantined, rows_declared, sha256, "
@@ -113,11 +114,14 @@ def _families(settings: Settings, args: argparse.Namespace) -> int:
     contracts = load_contracts()
     with runner.opened(settings, contracts, read_only=True) as warehouse:
         memory = warehouse.remember()
-    waiting = Counter(
-        contracts[item.feed].family if item.feed in contracts else "unknown"
-        for item in runner.landing_zone(settings, contracts).items()
-        if runner.is_new(item, memory, contracts)
-    )
+    waiting: Counter[str] = Counter()
+    try:
+        for item in runner.landing_zone(settings, contracts).items():
+            if runner.is_new(item, memory, contracts):
+                waiting[contracts[item.feed].family if item.feed in contracts else "unknown"] += 1
+    except Failed:
+        if not waiting:  # else each run of a family says it, after it has loaded what can be read
+            raise
     grouped = families(contracts.values())
     print(
         json.dumps(
@@ -258,6 +262,14 @@ def main(argv: list[str] | None = None) -> int:
     except (OSError, duckdb.Error) as error:
         print(
             f"ingest: {str(error).splitlines()[0]}; nothing is half-written, run again to retry",
+            file=sys.stderr,
+        )
+        return 1
+    except Exception as error:
+        if "redshift_connector" not in sys.modules or not session.is_warehouse_error(error):
+            raise
+        print(
+            f"ingest: warehouse: {session.error_text(error)}; nothing is half-written, run again to retry",
             file=sys.stderr,
         )
         return 1

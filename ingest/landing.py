@@ -18,7 +18,9 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from ingest.contracts import Contract
+from ingest.outcomes import Failed
 from ingest.pii import mask_text
+from settings import SettingsError
 
 _STAMP = re.compile(r"__(\d{8}T\d{6})Z(?=\.|$)")
 _WINDOW = re.compile(r"_(\d{8})_(\d{8})(?=__|\.|$)")
@@ -206,9 +208,18 @@ class LocalLanding:
         self.router = router
 
     def items(self, feeds: Iterable[str] | None = None) -> Iterator[Item]:
-        """Every delivery under the root, in name order; ``feeds`` keeps those of the named feeds."""
-        wanted = None if feeds is None else set(feeds)
-        found = sorted(self._walk(str(self.root)), key=lambda entry: entry[0])
+        """Every delivery under the root, in name order; ``feeds`` keeps those of the named feeds.
+
+        Raises:
+            SettingsError: the root is no folder.
+            Failed: after the last delivery, when a folder may not be read.
+        """
+        if not self.root.is_dir():
+            raise SettingsError(
+                f"LANDING_URI: {str(self.root)!r} is no folder (allowed: a folder, or s3://bucket/prefix)"
+            )
+        wanted, denied = None if feeds is None else set(feeds), list[str]()
+        found = sorted(self._walk(str(self.root), denied), key=lambda entry: entry[0])
         manifests = {path: info for path, name, info in found if name.lower().endswith(MANIFEST)}
         for path, name, info in found:
             if sidecar(name):
@@ -238,6 +249,9 @@ class LocalLanding:
                 manifest=promised,
                 problem="partial_name" if unfinished(name) else problem,
             )
+        if denied:
+            where = shown(os.path.relpath(denied[0], self.root))
+            raise Failed("permission_denied", f"the folder {where} may not be read ({len(denied)} in all)")
 
     def read(self, item: Item) -> bytes | None:
         """All bytes of a delivery; None for a link."""
@@ -255,19 +269,23 @@ class LocalLanding:
         os.replace(fresh, item.path)
         return replace(item, fingerprint=fingerprint(os.stat(item.path)), size=len(data))
 
-    def _walk(self, folder: str) -> Iterator[tuple[str, str, os.stat_result]]:
+    def _walk(self, folder: str, denied: list[str]) -> Iterator[tuple[str, str, os.stat_result]]:
         try:
             entries = list(os.scandir(folder))
         except FileNotFoundError:
             return
         except PermissionError:
+            denied.append(folder)
             return
         for entry in entries:
             if entry.is_dir(follow_symlinks=False):
                 if not entry.name.startswith("."):
-                    yield from self._walk(entry.path)
+                    yield from self._walk(entry.path, denied)
             elif not entry.name.startswith("."):
                 try:
                     yield entry.path, entry.name, entry.stat(follow_symlinks=False)
                 except FileNotFoundError:
                     continue
+                except PermissionError:  # listed, but nothing in the folder may be looked at
+                    denied.append(folder)
+                    return

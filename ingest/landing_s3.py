@@ -111,7 +111,7 @@ class S3Landing:
             entry = objects[key]
             if key.endswith("/") or sidecar(PurePosixPath(key).name):
                 continue
-            item = self._item(key, entry, entry["LastModified"].timestamp(), "", key + MANIFEST in objects)
+            item = self._item(key, entry, entry["LastModified"].timestamp(), "", objects.get(key + MANIFEST))
             if item is not None and (wanted is None or item.feed in wanted):
                 yield item
 
@@ -126,7 +126,20 @@ class S3Landing:
         asked = {"VersionId": version} if version else {}
         head = patiently(lambda: self.s3.head_object(Bucket=self.bucket, Key=key, **asked))
         entry = {"Size": head["ContentLength"], "ETag": head["ETag"]}
-        return self._item(key, entry, head["LastModified"].timestamp(), version or "", False)
+        return self._item(key, entry, head["LastModified"].timestamp(), version or "", self._manifest(key))
+
+    def _manifest(self, key: str) -> dict[str, Any] | None:
+        """The manifest beside an object, as a listing shows it."""
+
+        def look() -> dict[str, Any] | None:
+            try:
+                return dict(self.s3.head_object(Bucket=self.bucket, Key=key + MANIFEST))
+            except ClientError as error:
+                if _code(error)[1] == 404:
+                    return None
+                raise
+
+        return patiently(look)
 
     def newest_version(self, key: str) -> str:
         """The version id of the object's newest version; empty where the bucket keeps no versions."""
@@ -156,7 +169,7 @@ class S3Landing:
         return (self.one(key) if data is not None else None) or item
 
     def _item(
-        self, key: str, entry: dict[str, Any], modified: float, version: str, has_manifest: bool
+        self, key: str, entry: dict[str, Any], modified: float, version: str, manifest: dict[str, Any] | None
     ) -> Item | None:
         relative = key.removeprefix(self.prefix)
         name = relative.rsplit("/", 1)[-1]
@@ -167,7 +180,9 @@ class S3Landing:
         problem = name_problem(relative, name) or problem
         etag = str(entry["ETag"]).strip('"')
         promised: tuple[tuple[str, str], ...] = ()
-        if has_manifest:
+        mark = f"{etag}:{entry['Size']}:{int(modified)}"
+        if manifest is not None:
+            mark += "+" + str(manifest["ETag"]).strip('"')
             promised = manifest_of(
                 patiently(
                     lambda: self.s3.get_object(Bucket=self.bucket, Key=key + MANIFEST)["Body"].read(1 << 16)
@@ -180,7 +195,7 @@ class S3Landing:
             brand=self.router.brand(parts),
             feed=feed,
             size=int(entry["Size"]),
-            fingerprint=f"{etag}:{entry['Size']}:{int(modified)}",
+            fingerprint=mark,
             mtime=modified,
             delivered=delivered_at(name, modified),
             window=window(name),

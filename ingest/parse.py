@@ -14,16 +14,27 @@ from typing import Any
 import duckdb
 
 from ingest import canonical, careful, checks, tokens
+from ingest.contracts import Contract
 from ingest.engine import Engine, Task
 from ingest.outcomes import Refused
 from ingest.parsed import PENDING, Parsed
 from ingest.preflight import Received
-from ingest.scan import STEP
 from ingest.sources import Source, csv_source, inner_error, json_source
 from ingest.values import Rules, literal
+from sql.catalog import raw_columns
 
 _NUMBERS = itertools.count()
 _FORM = "format parquet, parquet_version v2, compression lz4_raw, row_group_size 122880, return_stats"
+
+
+LONG_ROW = (
+    10_000  # bytes of a file whose undeclared cells cannot outgrow their column, however they are escaped
+)
+
+
+def _widths(contract: Contract) -> dict[str, int]:
+    """Bytes that each text column takes on Redshift; what does not fit is refused row by row on both warehouses."""
+    return {c.name: int(c.type[8:-1]) for c in raw_columns(contract) if c.type.startswith("varchar")}
 
 
 def parse(engine: Engine, received: Received, task: Task) -> Parsed:
@@ -75,7 +86,8 @@ def _type(engine: Engine, received: Received, task: Task, source: Source, parsed
         delivered=task.delivered,
         ascii=facts.ascii,
         nul=facts.nul > 0 or (task.contract.format != "csv" and not facts.ascii),
-        long_text=facts.longest_gap > STEP,
+        widths=_widths(task.contract),
+        long_rows=facts.size > LONG_ROW,
     )
     done = engine.run(f"copy ({canonical.query(source, task, rules)}) to {literal(parsed.rows)} ({_FORM})")
     written = dict(zip(done.names, done.first(), strict=True))

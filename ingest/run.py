@@ -17,7 +17,7 @@ from typing import Any
 from ingest.contracts import Contract
 from ingest.failpoints import reach
 from ingest.landing import Item, LocalLanding, Router, fingerprint
-from ingest.outcomes import ABORT, QF, SETTLED, WAIT
+from ingest.outcomes import ABORT, QF, SETTLED, WAIT, Failed
 from ingest.parsed import Parsed
 from ingest.pool import parse_all
 from ingest.warehouse import LedgerRow, Memory, Warehouse
@@ -179,17 +179,48 @@ def run(
 
     Returns:
         The ledger lines written, in the order of loading.
+
+    Raises:
+        Failed: a part of the landing zone could not be listed; the rest is loaded.
+        SettingsError: there is no landing zone, or the warehouse's settings cannot work.
     """
+    if settings.redshift is not None:
+        from sql.transfer import check
+
+        check(settings.redshift)
     say = progress or (lambda text: None)
-    run_id = f"{datetime.now(UTC):%Y%m%dT%H%M%S}-{secrets.token_hex(4)}"
     forced = set(force)
     sweep(work_root(settings))
     with opened(settings, contracts, read_only=True) as warehouse:
         memory = warehouse.remember()
     listed = landing_zone(settings, contracts).items(feeds) if items is None else items
-    chosen = [i for i in listed if i.uri in forced or (not forced and is_new(i, memory, contracts))]
-    if not chosen:
-        return []
+    chosen: list[Item] = []
+    unlisted: Failed | None = None
+    try:
+        for item in listed:
+            if item.uri in forced or (not forced and is_new(item, memory, contracts)):
+                chosen.append(item)
+    except Failed as failure:  # a folder cannot be listed: what was listed is loaded first
+        unlisted = failure
+    written = (
+        _load_all(settings, contracts, chosen, memory, bool(forced), workers, report, say) if chosen else []
+    )
+    if unlisted is not None:
+        raise unlisted
+    return written
+
+
+def _load_all(
+    settings: Settings,
+    contracts: Mapping[str, Contract],
+    chosen: list[Item],
+    memory: Memory,
+    force: bool,
+    workers: int | None,
+    report: Callable[[LedgerRow], None] | None,
+    say: Callable[[str], None],
+) -> list[LedgerRow]:
+    run_id = f"{datetime.now(UTC):%Y%m%dT%H%M%S}-{secrets.token_hex(4)}"
     chosen = _steady(chosen)
     reach("run_listed")
     written: list[LedgerRow] = []
@@ -216,7 +247,7 @@ def run(
         for batch in _batches(ready) if ready else [[]]:
             say(f"reading {len(batch)} files")
             reach("run_before_parse")
-            answers = parse_all(batch, setup, workers=count, force=bool(forced))
+            answers = parse_all(batch, setup, workers=count, force=force)
             reach("run_after_parse")
             answers.sort(key=lambda pair: (pair[0].feed, pair[0].delivered, pair[0].uri))
             with opened(settings, contracts) as warehouse:

@@ -7,6 +7,8 @@ else goes to the careful functions of :mod:`ingest.slow`, called only where the 
 
 from __future__ import annotations
 
+import dataclasses
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from ingest.contracts import Contract, Field
@@ -14,6 +16,7 @@ from ingest.pii import SUSPICIOUS
 from ingest.slow import TEXT_NULLS
 
 OLDEST = "1990-01-01"
+LONGEST_TEXT = 65_535  # a longer text does not fit a VARCHAR of Redshift
 # Reasons that say that a column changed its type; too many of them refuse the whole file.
 TYPE_REASONS = frozenset({"bad_number", "not_an_integer", "bad_date_format", "bad_timestamp", "bad_boolean"})
 
@@ -25,7 +28,13 @@ class Rules:
     delivered: str  # ISO timestamp of the delivery
     ascii: bool = True
     nul: bool = False
-    long_text: bool = False
+    widths: Mapping[str, int] = dataclasses.field(default_factory=dict)  # bytes that a text column takes
+
+    long_rows: bool = False  # a row's undeclared cells may be more than a column takes
+
+    def width(self, item: Field) -> int:
+        """Bytes that fit the column in either warehouse."""
+        return self.widths.get(item.name, LONGEST_TEXT)
 
 
 def literal(text: str) -> str:
@@ -89,6 +98,7 @@ def expression(field: Field, contract: Contract, x: str, v: str, rules: Rules) -
         later.append((f"contains({x}, chr(0))", "nul_byte"))
     if field.type == "json":
         value = f"case when json_valid({x}) then {x} end"
+        later.append((f"strlen({v}) > {rules.width(field)}", "text_too_long"))
     elif field.type == "text":
         value = _text(field, contract, x, v, rules, later)
     else:
@@ -127,6 +137,5 @@ def _text(
         value = f"case when ends_with({x}, '.0') then regexp_replace({value}, '^([0-9]+)[.]0$', '\\1') else {value} end"
     if field.role == "currency":
         later.append((f"upper({v}) <> {literal(contract.currency)}", "currency_mismatch"))
-    if rules.long_text:
-        later.append((f"strlen({x}) > 65535", "text_too_long"))
+    later.append((f"strlen({v}) > {rules.width(field)}", "text_too_long"))
     return value

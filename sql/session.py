@@ -96,6 +96,15 @@ def close_quietly(connection: Any) -> None:
         log.debug("closing a lost connection: %s", lost)
 
 
+def is_warehouse_error(error: BaseException) -> bool:
+    """Whether the server or the way to it said no."""
+    import redshift_connector
+
+    from sql.dataapi import DataApiError
+
+    return isinstance(error, redshift_connector.Error | DataApiError)
+
+
 def error_text(error: BaseException) -> str:
     """The server's message of a redshift_connector error, in one line."""
     first = error.args[0] if error.args else error

@@ -16,6 +16,8 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from settings import Redshift, SettingsError
+
 _ROLE = re.compile(
     r"^(default|arn:aws[a-z-]*:iam::\d{12}:role/[\w+=,.@/-]+(,arn:aws[a-z-]*:iam::\d{12}:role/[\w+=,.@/-]+)*)$"
 )
@@ -30,6 +32,22 @@ def _authorisation(role: str) -> str:
             f"REDSHIFT_COPY_ROLE_ARN: {role!r} is no role (allowed: default, or arn:aws:iam::<account>:role/<name>)"
         )
     return "iam_role default" if role == "default" else f"iam_role '{role}'"
+
+
+def check(redshift: Redshift) -> None:
+    """Refuse settings with which no COPY can work, before anything is read for it.
+
+    Raises:
+        SettingsError: naming the variable.
+    """
+    try:
+        _authorisation(redshift.copy_role_arn)
+    except ValueError as error:
+        raise SettingsError(str(error)) from None
+    try:
+        split_uri(f"{redshift.s3_staging_uri}/x")
+    except ValueError as error:
+        raise SettingsError(f"S3_STAGING_URI: {error}") from None
 
 
 def split_uri(uri: str) -> tuple[str, str]:

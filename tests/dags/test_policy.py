@@ -153,3 +153,31 @@ def test_the_monthly_dag_waits_for_its_date(tmp_path: Path) -> None:
         [sys.executable, "-c", code], cwd=ROOT, env=env, capture_output=True, text=True, check=False
     )
     assert done.stdout.strip().splitlines()[-1:] == ["2026-12-02"], done.stderr[-800:]
+
+
+DEAL = """
+import importlib.util, json, sys
+import common
+common.run_json = lambda *parts: json.loads(sys.argv[1])
+found = importlib.util.spec_from_file_location("dag_file_ingest", "dags/ingest.py")
+module = importlib.util.module_from_spec(found)
+found.loader.exec_module(module)
+task = module.ingest().get_task("families")
+print(json.dumps([c.partition(" -m ")[2] for c in task.python_callable()]))
+"""
+
+
+def test_files_of_no_feed_get_a_run_of_their_own(tmp_path: Path) -> None:
+    waiting = [{"family": f"f{i}", "feeds": [f"feed{i}"], "new_files": 9 - i} for i in range(6)]
+    waiting.append({"family": "unknown", "feeds": [], "new_files": 2})
+    env = {**os.environ, "AIRFLOW_HOME": str(tmp_path), "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
+           "PYTHONPATH": f"{ROOT / 'dags'}:{ROOT}"}  # fmt: skip
+    done = subprocess.run(
+        [sys.executable, "-c", DEAL, json.dumps(waiting)],
+        env=env, cwd=ROOT, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr[-2000:]
+    commands = json.loads(done.stdout.strip().splitlines()[-1])
+    assert commands[-1] == "ingest run" and len(commands) == 5
+    dealt = sorted(f for c in commands[:-1] for f in c.rpartition(" ")[2].split(","))
+    assert dealt == [f"feed{i}" for i in range(6)]

@@ -8,16 +8,22 @@ import random
 import threading
 import time
 from pathlib import Path
+from typing import IO, Any
 
 import duckdb
 import pytest
 
+from ingest import landing, preflight, worker
+from ingest import run as runner
 from ingest.conserve import problems
 from ingest.contracts import load_contracts
 from ingest.forget import forget
+from ingest.outcomes import Failed
+from ingest.preflight import open_source
 from ingest.replay import replay
 from ingest.run import opened
-from tests.faults.catalogue import good, good_rows, render
+from sql.catalog import raw_columns
+from tests.faults.catalogue import good, good_rows, render, sources
 from tests.ingest.helpers import command, ingest, ledger, place, query, raw_hash, settings_for
 from tests.ingest.world import deliver, deliveries
 
@@ -215,17 +221,102 @@ def test_status_is_json_with_every_column(tmp_path: Path) -> None:
     assert len(lines) == 2 and all(wanted <= set(line) for line in lines)
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="needs another user to be denied")
 def test_a_file_that_may_not_be_read_aborts_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from ingest import preflight
-    from ingest.outcomes import Failed
+    settings, landed = settings_for(tmp_path), Path(settings_for(tmp_path).landing_uri)
+    place(landed / "weather" / "a__20261030T060000Z.csv", good(CONTRACTS["weather"]))
+    place(landed / "roundel" / "b__20261030T060000Z.csv", good(CONTRACTS["roundel"]))
+    real = open_source
 
-    target = tmp_path / "x.csv"
-    target.write_bytes(b"a")
+    def deny(path: str) -> IO[bytes]:
+        if path.endswith("a__20261030T060000Z.csv"):
+            raise Failed("permission_denied", "the file may not be read")
+        return real(path)
 
+    def here(batch: Any, setup: Any, *, workers: int, force: bool) -> Any:
+        with monkeypatch.context() as patched:  # the parser's own process, without the process
+            patched.setattr(worker, "open_source", deny)
+            patched.setattr(worker, "_more_time", lambda: None)
+            parser = worker.Worker(setup)
+            return [(i, worker._answer(parser, {"item": i.message(), "force": force})) for i in batch]
+
+    with monkeypatch.context() as patched:
+        patched.setattr(runner, "parse_all", here)
+        assert sorted(row.outcome for row in ingest(settings)) == ["ABORT", "LOAD"]
+    assert ledger(settings, "a__20261030T060000Z.csv") == ("ABORT", "permission_denied")
+    assert query(settings, "select count(*) from raw.roundel")[0][0] == 40
+    assert [row.outcome for row in ingest(settings)] == ["LOAD"]  # readable again: the next run heals
+
+
+def test_a_denied_open_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def deny(*args: object, **more: object) -> int:
         raise PermissionError(13, "denied")
 
     monkeypatch.setattr(preflight.os, "open", deny)
     with pytest.raises(Failed, match="permission_denied"):
-        preflight.open_source(str(target))
+        open_source(str(tmp_path / "x.csv"))
+
+
+def test_a_folder_that_may_not_be_listed_is_told_after_the_rest_is_loaded(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings, contract = settings_for(tmp_path), CONTRACTS["weather"]
+    place(Path(settings.landing_uri) / "weather" / "w__20261030T060000Z.csv", good(contract))
+    place(Path(settings.landing_uri) / "roundel" / "r__20261030T060000Z.csv", good(CONTRACTS["roundel"]))
+    real = os.scandir
+
+    def scan(folder: str) -> Any:
+        if str(folder).endswith("/roundel"):
+            raise PermissionError(13, "denied")
+        return real(folder)
+
+    monkeypatch.setattr(landing.os, "scandir", scan)
+    with pytest.raises(Failed, match="permission_denied: the folder roundel"):
+        ingest(settings)
+    assert ledger(settings, "w__20261030T060000Z.csv")[0] == "LOAD"
+    with pytest.raises(Failed, match="permission_denied"):
+        ingest(settings)  # nothing new, and still told
+    monkeypatch.undo()
+    assert [row.outcome for row in ingest(settings)] == ["LOAD"]
+
+
+def test_a_landing_zone_that_is_not_there_is_refused(tmp_path: Path) -> None:
+    settings = settings_for(tmp_path, str(tmp_path / "typo"))
+    done = command(settings, "run")
+    assert (done.returncode, done.stdout) == (2, "") and "LANDING_URI" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("variable", "value"), [("REDSHIFT_COPY_ROLE_ARN", ""), ("S3_STAGING_URI", "s3://bucket with blanks/x")]
+)
+def test_redshift_settings_that_cannot_work_are_refused_before_reading(
+    variable: str, value: str, tmp_path: Path
+) -> None:
+    wanted = {
+        "WAREHOUSE_TARGET": "redshift", "REDSHIFT_HOST": "127.0.0.1", "REDSHIFT_PORT": "1", "REDSHIFT_USER": "u",
+        "REDSHIFT_PASSWORD": "p", "REDSHIFT_COPY_ROLE_ARN": "default", "S3_STAGING_URI": "s3://bucket/x",
+        "PII_HASH_KEY": "0123456789abcdef", "REDSHIFT_SECRET_ARN": "",
+    }  # fmt: skip
+    (tmp_path / "landing").mkdir()
+    done = command(settings_for(tmp_path), "run", env={**wanted, variable: value})
+    assert done.returncode == 2 and variable in done.stderr and "Traceback" not in done.stderr
+    done = command(settings_for(tmp_path), "run", env=wanted)  # nobody listens there
+    assert done.returncode == 1 and "warehouse" in done.stderr and "Traceback" not in done.stderr
+
+
+def test_a_text_that_no_column_takes_is_refused_by_row(tmp_path: Path) -> None:
+    settings, contract = settings_for(tmp_path), CONTRACTS["google_ads_campaign"]
+    widths = {c.name: int(c.type[8:-1]) for c in raw_columns(contract) if c.type.startswith("varchar")}
+    rows = good_rows(contract)
+    spots = {f.name: i for i, (_, f) in enumerate(sources(contract)) if f.type == "text"}
+    long = [(n, i) for n, i in spots.items() if not contract.fields[n].role]
+    for line, (name, spot) in enumerate(long):
+        rows[2 * line][spot] = "x" * widths[name]
+        rows[2 * line + 1][spot] = "x" * (widths[name] + 1)
+    place(
+        Path(settings.landing_uri) / contract.feed / f"{contract.feed}__20261030T060000Z.csv",
+        render(contract, rows),
+    )
+    ingest(settings)
+    refused = query(settings, "select field, reason from intake.quarantine order by 1")
+    assert refused == sorted((name, "text_too_long") for name, _ in long)
+    assert query(settings, f"select count(*) from raw.{contract.feed}")[0][0] == len(rows) - len(long)

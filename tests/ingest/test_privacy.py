@@ -117,6 +117,7 @@ def test_export_leaves_forgotten_people_out(tmp_path: Path) -> None:
     )
     ingest(settings)
     out = tmp_path / "audience.csv"
+    out.touch(0o644)
     assert export(settings, CONTRACTS, "meta", out) == 40
     assert out.stat().st_mode & 0o077 == 0 and b"@" not in out.read_bytes()
     with opened(settings, CONTRACTS) as warehouse:

@@ -14,7 +14,7 @@ from botocore.exceptions import ClientError, EndpointConnectionError
 from ingest import landing_s3
 from ingest.contracts import load_contracts
 from ingest.forget import forget
-from ingest.landing import Router
+from ingest.landing import MANIFEST, Router
 from ingest.outcomes import Failed
 from ingest.pii import Hasher
 from tests.faults.catalogue import good
@@ -172,3 +172,18 @@ def test_forgotten_people_leave_a_versioned_bucket_and_stay_away(bucket: Any, tm
         "select email_hash from raw.crm_customers union all select email_hash from raw_history.crm_customers",
     )
     assert len(found) > 38 and not hashes & {value for (value,) in found}
+
+
+def test_a_manifest_counts_for_an_event_and_in_the_fingerprint(bucket: Any, tmp_path: Path) -> None:
+    settings, key = settings_for(tmp_path, "s3://land/in"), "in/roundel/roundel__20261030T060000Z.csv"
+    bucket.put_object(Bucket="land", Key=key, Body=good(CONTRACTS["roundel"]))
+    landing = landing_s3.S3Landing("s3://land/in", Router(CONTRACTS, "swiftpod"))
+    bare = landing.one(key)
+    bucket.put_object(Bucket="land", Key=key + MANIFEST, Body=b'{"rows": 41}')
+    wrong = landing.one(key)
+    assert bare is not None and wrong is not None and wrong.manifest == (("rows", "41"),)
+    assert [i.fingerprint for i in landing.items()] == [wrong.fingerprint] != [bare.fingerprint]
+    assert [row.outcome for row in ingest(settings, items=[wrong])] == ["QF"]
+    assert ingest(settings) == []
+    bucket.put_object(Bucket="land", Key=key + MANIFEST, Body=b'{"rows": 40}')
+    assert [row.outcome for row in ingest(settings)] == ["LOAD"]  # the corrected promise is a new look
