@@ -91,6 +91,44 @@ def tie(plans: pd.DataFrame, curve: pd.DataFrame, channel: str, now: float) -> t
     return np.array(levels), np.array([points[level] for level in levels])
 
 
+def _change(
+    curves: pd.DataFrame, spend: dict[str, float], name: str, change: float, plans: pd.DataFrame | None
+) -> tuple[float, float, bool]:
+    """Mean and variance of what a channel's change of weekly spend does to revenue, and whether it leaves observed spend."""
+    curve = curves[curves["channel_id"] == name].sort_values("spend_per_week_usd")
+    before, after = at(curve, spend[name]), at(curve, spend[name] + change)
+    levels, ratios = (
+        tie(plans, curve, name, spend[name]) if plans is not None else (np.array([]), np.array([]))
+    )
+    ratio = float(np.interp(spend[name] + change, levels, ratios)) if len(levels) else 1.0
+    width = ratio * abs((after[2] - before[2]) - (after[1] - before[1]))
+    seen = curve.loc[curve["is_observed"].astype(bool), "spend_per_week_usd"]
+    beyond = bool(seen.empty or spend[name] + change > float(seen.max()) + 1e-6)
+    return ratio * (after[0] - before[0]), (width / (2 * Z90)) ** 2, beyond
+
+
+def shifts(
+    curves: pd.DataFrame, spend: dict[str, float], amount: float, plans: pd.DataFrame | None = None
+) -> pd.DataFrame:
+    """Net change of weekly revenue (USD) for every pair: rows give ``amount`` USD a week, columns take it.
+
+    Each cell is what :func:`move` answers; empty on the diagonal, where the giver spends less, and beyond the curves.
+    On straight curves there and back cancel, and two steps add up to the direct one; small shifts come near to both.
+    """
+    names = [c for c in dict.fromkeys(curves["channel_id"]) if spend.get(c, 0) > 0]
+
+    def change(name: str, by: float) -> float:
+        try:
+            return _change(curves, spend, name, by, plans)[0] if spend[name] + by >= -1e-6 else math.nan
+        except WhatIfError:
+            return math.nan
+
+    given, taken = (np.array([change(n, by) for n in names]) for by in (-amount, amount))
+    net = given[:, None] + taken[None, :]
+    np.fill_diagonal(net, np.nan)
+    return pd.DataFrame(net, index=pd.Index(names, name="from"), columns=pd.Index(names, name="to"))
+
+
 def move(
     curves: pd.DataFrame,
     spend: dict[str, float],
@@ -126,17 +164,10 @@ def move(
         )
     means, variances, beyond = [], [], False
     for name, change in ((from_channel, -amount), (to_channel, amount)):
-        curve = curves[curves["channel_id"] == name].sort_values("spend_per_week_usd")
-        before, after = at(curve, spend[name]), at(curve, spend[name] + change)
-        levels, ratios = (
-            tie(plans, curve, name, spend[name]) if plans is not None else (np.array([]), np.array([]))
-        )
-        ratio = float(np.interp(spend[name] + change, levels, ratios)) if len(levels) else 1.0
-        means.append(ratio * (after[0] - before[0]))
-        width = ratio * abs((after[2] - before[2]) - (after[1] - before[1]))
-        variances.append((width / (2 * Z90)) ** 2)
-        seen = curve.loc[curve["is_observed"].astype(bool), "spend_per_week_usd"]
-        beyond |= bool(seen.empty or spend[name] + change > float(seen.max()) + 1e-6)
+        mean, variance, outside = _change(curves, spend, name, change, plans)
+        means.append(mean)
+        variances.append(variance)
+        beyond |= outside
     net, sd = sum(means), math.sqrt(sum(variances))
     chance = 0.5 * (1 + math.erf(net / sd / math.sqrt(2))) if sd > 0 else float(net > 0)
     return Move(

@@ -150,12 +150,15 @@ def _plan(page: Context, chosen: str) -> None:
         )
 
 
-def _move(page: Context) -> None:
-    curves = answers.curves(
-        page.snap, Filters(page.brand, page.first, page.last)
-    )  # a move may leave the filter
+def _basis(page: Context) -> tuple[pd.DataFrame, pd.DataFrame | None, dict[str, float]]:
+    """Curves of all channels (a move may leave the filter), stored plans, and current weekly spend in USD."""
+    curves = answers.curves(page.snap, Filters(page.brand, page.first, page.last))
     plans = answers.every_plan(page.snap, page.brand) if page.snap.has("fct_budget_scenario") else None
-    now = (whatif.start(plans) if plans is not None else {}) or weekly_spend(page)
+    return curves, plans, (whatif.start(plans) if plans is not None else {}) or weekly_spend(page)
+
+
+def _move(page: Context) -> None:
+    curves, plans, now = _basis(page)
     ids = [c for c in dict.fromkeys(curves.channel_id) if now.get(c, 0) > 0]
     if len(ids) < 2:
         ui.state(
@@ -187,6 +190,26 @@ def _move(page: Context) -> None:
         ]
     )
     ui.note(whatif.METHOD)
+    _shifts(page)
+
+
+@section
+def _shifts(page: Context) -> None:
+    curves, plans, now = _basis(page)
+    amount = sum(now.get(c, 0.0) for c in set(curves.channel_id)) / 100
+    net = whatif.shifts(curves, now, amount, plans)
+    names = {c: page.names.get(c, c) for c in net.columns}
+    with st.expander("Every pair of channels at once"):
+        ui.table(
+            net.assign(giver=[names[c] for c in net.index]),
+            [
+                Column("giver", "Take from", fmt.text, False),
+                *(Column(c, names[c], fmt.money) for c in net.columns),
+            ],
+            f"Net change in sales a week when {fmt.money(amount)} a week, a hundredth of the budget, moves from the row to the column",
+            key="shift",
+            head=False,
+        )
 
 
 def _channel(page: Context, label: str, ids: list[str], start: str, key: str) -> str:

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from dashboard import answers, whatif
 from dashboard.filters import PERIODS, Filters, known, last_complete_saturday, period
 from dashboard.reader import Snapshot
+from tests.dashboard.pages import open_page
 
 
 def curve(channel: str, slope: float, spread: float, top: float = 200.0) -> pd.DataFrame:
@@ -50,6 +51,33 @@ def test_there_and_back_cancels_on_straight_curves(amount: float) -> None:
     assert one.net_usd == pytest.approx(-two.net_usd)
     assert one.probability_of_gain == pytest.approx(1 - two.probability_of_gain)
     assert one.p05_usd <= one.net_usd <= one.p95_usd
+
+
+def test_the_matrix_of_shifts_is_every_move_at_once() -> None:
+    """Straight curves: antisymmetric, and two steps add up. A bent curve: each cell is the move's own answer."""
+    three = pd.concat([CURVES, curve("c", 1.0, 0.1)], ignore_index=True)
+    spend = {"a": 100.0, "b": 100.0, "c": 100.0}
+    net = whatif.shifts(three, spend, 10)
+    assert np.isnan(np.diag(net)).all()
+    np.testing.assert_allclose(net.fillna(0), -net.fillna(0).T)
+    assert net.loc["a", "b"] == pytest.approx(net.loc["a", "c"] + net.loc["c", "b"]) == pytest.approx(15)
+    bent = three.assign(incremental_revenue_usd=three.incremental_revenue_usd.abs() ** 0.7)
+    net = whatif.shifts(bent, spend | {"c": 5.0}, 10)
+    assert net.loc["a", "b"] == pytest.approx(whatif.move(bent, spend, "a", "b", 10).net_usd)
+    assert net.loc["c"].isna().all() and net["c"].notna().sum() == 2, "c has nothing to give, but may take"
+    small = whatif.shifts(bent, dict.fromkeys(spend, 90.0), 0.01)  # between two stored levels
+    assert abs(small.loc["a", "b"] - small.loc["a", "c"] - small.loc["c", "b"]) < 0.02 * abs(
+        small.loc["a", "b"]
+    )
+
+
+def test_the_page_shows_every_pair(serving: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SERVING_PATH", str(serving))
+    page = open_page("budget")
+    cells = {k: v for k, v in page.figures.items() if k.startswith("shift.")}
+    rows = {k.split(".")[1] for k in cells}
+    columns = {k.split(".")[2] for k in cells}
+    assert len(rows) == len(columns) > 5 and sum(v is not None for v in cells.values()) > len(rows)
 
 
 def test_beyond_observed_spend_is_said() -> None:
