@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -79,3 +80,29 @@ def profit_by_channel(snap: Snapshot, f: Filters) -> pd.DataFrame:
     rows["cogs_usd"] = rows.sales_usd - rows.gross_profit_usd
     rows["profit_usd"] = rows.gross_profit_usd - rows.spend_usd
     return rows
+
+
+def rank_probabilities(mean: Sequence[float], low: Sequence[float], high: Sequence[float]) -> np.ndarray:
+    """Probability of each rank from the highest down, (N, N): one row an estimate, columns ranks; rows and columns sum to 1.
+
+    Estimates with 90 % intervals are taken as independent and normal, as the what-if does. Exact up to the grid: at each
+    value of one estimate the number of others above it has a Poisson-binomial distribution.
+    """
+    centre = np.asarray(mean, dtype=float)
+    error = np.maximum((np.asarray(high, dtype=float) - np.asarray(low, dtype=float)) / 3.29, 1e-9)
+    count = len(centre)
+    steps = np.linspace(-5, 5, 801)
+    weight = np.exp(-(steps**2) / 2)
+    weight /= weight.sum()
+    out = np.zeros((count, count))
+    for i in range(count):
+        values = centre[i] + error[i] * steps
+        above = np.zeros((count, len(steps)))
+        above[0] = 1.0
+        for j in range(count):
+            if j != i:
+                p = special.ndtr((centre[j] - values) / error[j])
+                above[1:] = above[1:] * (1 - p) + above[:-1] * p
+                above[0] *= 1 - p
+        out[i] = above @ weight
+    return out

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pandas as pd
 import streamlit as st
 
-from dashboard import answers, charts, queries, ui, whatif
+from dashboard import answers, charts, economics, queries, ui, whatif
 from dashboard import format as fmt
 from dashboard.context import Context, section
 from dashboard.filters import Filters, period
@@ -282,6 +282,13 @@ def _marginal(page: Context) -> None:
         columns={"roas": "claim"}
     )
     rows = rows.merge(claims, on="channel_id", how="left").sort_values("marginal_roi", ascending=False)
+    known = rows.marginal_roi.notna() & rows.marginal_roi_p05.notna() & rows.marginal_roi_p95.notna()
+    told = rows.loc[known, ["marginal_roi", "marginal_roi_p05", "marginal_roi_p95"]].astype(float)
+    ranks = economics.rank_probabilities(*(told[c].to_numpy() for c in told)) if len(told) > 1 else None
+    for name, place in (("best", 0), ("worst", -1)):
+        rows[name] = float("nan")
+        if ranks is not None:
+            rows.loc[known, name] = ranks[:, place]
     ui.table(
         rows.assign(
             interval=fmt.between(rows, "marginal_roi_p05", "marginal_roi_p95"),
@@ -293,9 +300,11 @@ def _marginal(page: Context) -> None:
             Column("roi", "Caused per dollar", fmt.ratio),
             Column("marginal_roi", "Next dollar", fmt.ratio),
             Column("interval", "90 % interval", fmt.text, False),
+            Column("best", "Chance to be the best", fmt.chance),
+            Column("worst", "Chance to be the worst", fmt.chance),
             Column("supported", "Supported by data", fmt.text, False),
         ],
-        "The plan follows the next dollar's return, not the platforms' claims",
+        "The plan follows the next dollar's return, not the platforms' claims; chances take the channels as independent and normal",
         key="marginal",
     )
 

@@ -341,6 +341,25 @@ def test_profit_by_channel_adds_up_to_the_gross_profit_of_all_sales(oracle: Orac
     assert "not identified" in page.html and "same cost of goods" in page.html
 
 
+def test_chances_of_each_rank() -> None:
+    """Against a million draws; rows and columns add up to one, equals share evenly, a far winner surely wins."""
+    mean, half = np.array([2.0, 1.5, 1.4, 0.2]), np.array([1.0, 0.3, 1.5, 0.1])
+    found = economics.rank_probabilities(mean, mean - half, mean + half)
+    np.testing.assert_allclose(found.sum(axis=0), 1, atol=1e-4)
+    np.testing.assert_allclose(found.sum(axis=1), 1, atol=1e-9)
+    drawn = np.random.default_rng(3).normal(mean, half / 1.645, (1_000_000, 4))
+    place = (-drawn).argsort(axis=1).argsort(axis=1)
+    share = np.stack([(place == rank).mean(axis=0) for rank in range(4)], axis=1)
+    np.testing.assert_allclose(found, share, atol=0.003)
+    np.testing.assert_allclose(economics.rank_probabilities([1, 1], [0, 0], [2, 2]), 0.5, atol=1e-6)
+    page = open_page("budget")
+    for name in ("best", "worst"):
+        chances = [
+            v for k, v in page.figures.items() if re.fullmatch(rf"marginal\.\d+\.{name}", k) and v is not None
+        ]
+        assert len(chances) > 5 and sum(chances) == pytest.approx(1, abs=1e-3)
+
+
 def test_p_of_a_correlation_counts_days_for_their_likeness(tmp_path: Path) -> None:
     """Independent days: scipy's p. Days that repeat their neighbour count for fewer, so p is larger than the plain one."""
     rng = np.random.default_rng(5)
