@@ -1,4 +1,4 @@
-"""Two readings of sales beside media: profit by channel under a stated rule, and the correlation with spend."""
+"""Readings of sales and returns beside media: correlation, profit by channel under a stated rule, chances of ranks."""
 
 from __future__ import annotations
 
