@@ -81,7 +81,7 @@ def dbt(
 
 
 def multiply(connection: duckdb.DuckDBPyConnection, touchpoints: int, pos_rows: int) -> None:
-    """More visitors and more stores of the same kind, written day by day as a loader would."""
+    """More visitors and more stores of the same kind, in the order of their days, as a loader would leave them."""
     for feed, wanted, named in (
         (
             "clickstream",
@@ -94,18 +94,12 @@ def multiply(connection: duckdb.DuckDBPyConnection, touchpoints: int, pos_rows: 
         copies = max(1, round(wanted / have))
         if copies == 1:
             continue
-        day = DAILY[feed]
         connection.execute(f"alter table raw.{feed} rename to {feed}_small")
-        connection.execute(f"create table raw.{feed} as select * from raw.{feed}_small limit 0")
-        days = connection.execute(
-            f"select distinct {day} from raw.{feed}_small order by 1 nulls first"
-        ).fetchall()
-        for (value,) in days:
-            connection.execute(
-                f"insert into raw.{feed} select small.* replace ({named}) from raw.{feed}_small as small, range({copies}) as t(n) "
-                f"where {day} is not distinct from ?",
-                [value],
-            )
+        # every row keeps the line of its file, each copy has lines of its own
+        connection.execute(
+            f"create table raw.{feed} as select small.* replace ({named}, _line + n * 10000000 as _line) "
+            f"from (select * from raw.{feed}_small order by {DAILY[feed]} nulls first) as small, range({copies}) as t(n)"
+        )
         connection.execute(f"drop table raw.{feed}_small")
         if feed == "walmart_store_sales":
             connection.execute(

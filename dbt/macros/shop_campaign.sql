@@ -11,6 +11,8 @@
         coalesce(clicks, 0) as clicks,
         spend as spend_usd,
         coalesce(attributed_revenue, 0) as platform_value_usd,
-        _delivered_at
+        _delivered_at,
+        _file_id,
+        _line
     from {{ source('shop', platform ~ '_campaign') }}
 {%- endmacro %}

@@ -1,5 +1,6 @@
-{#- The few distinct user agents of `relation`, judged once each instead of once per event: user_agent, is_bot, is_machine_open. -#}
-{% macro judged_user_agents(relation) -%}
+{#- The few distinct user agents of `relation`, judged once each instead of once per event: user_agent, is_bot, is_machine_open. `rules` is
+    the seed user_agent_rules. -#}
+{% macro judged_user_agents(relation, rules) -%}
     select
         agents.user_agent,
         max(case when rules.kind = 'bot' then 1 else 0 end) = 1 as is_bot,
@@ -10,7 +11,7 @@
         where seen.user_agent is not null
         group by seen.user_agent
     ) as agents
-    left join {{ ref('user_agent_rules') }} as rules
+    left join {{ rules }} as rules
         on lower(agents.user_agent) like rules.pattern
     group by agents.user_agent
 {%- endmacro %}

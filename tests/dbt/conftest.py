@@ -53,10 +53,10 @@ class Warehouse:
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout
 
-    def dbt(self, *args: str, check: bool = True) -> str:
+    def dbt(self, *args: str, check: bool = True, project: Path | None = None) -> str:
         command = [
             BIN / "dbt", "--no-version-check", "--no-use-colors", *args,
-            "--project-dir", "dbt", "--profiles-dir", "dbt",
+            "--project-dir", project or "dbt", "--profiles-dir", "dbt",
             "--target-path", self.folder / "target", "--log-path", self.folder / "logs",
         ]  # fmt: skip
         done = subprocess.run(command, cwd=ROOT, env=self.env, capture_output=True, text=True, check=False)

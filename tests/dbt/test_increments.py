@@ -11,7 +11,7 @@ import pytest
 from tests.dbt import world
 from tests.dbt.conftest import Warehouse
 
-INCREMENTAL = ["fct_touchpoint", "fct_conversion_path", "fct_pos_daily"]
+INCREMENTAL = ["fct_touchpoint", "fct_conversion_path", "fct_pos_daily", "fct_media_daily"]
 PAST = "2026-01-18"  # the first day of the last week
 
 
@@ -30,6 +30,7 @@ def changed(built: Warehouse) -> dict[str, object]:
             "select * from intermediate.int_price_promo_week where brand_id = 'alpha' and week_start_date < date '2026-01-11' order by all"
         ),
     }
+    whole = {name: contents(built, name) for name in INCREMENTAL}
     later = world.STAMP + timedelta(days=2)
     with duckdb.connect(str(built.path)) as connection:
         connection.execute(
@@ -54,6 +55,21 @@ def changed(built: Warehouse) -> dict[str, object]:
              "channel": "hulu", "dma_code": "501", "is_viewable": True},
         ], "alpha", delivered=later)  # fmt: skip
         connection.execute("delete from raw.clickstream where visitor_id = 'v3' and brand_id = 'beta'")
+        # a day of one feed gone, a part of another replaced by as many rows of the same stamp, a late mail, a new channel; the past of the other brand stays
+        connection.execute(
+            "delete from raw.meta_ads where date_day = date '2026-01-08' and brand_id = 'beta'"
+        )
+        connection.execute(
+            "update raw.walmart_connect set cost = cost + 5, _file_id = 'replaced' where date_day = date '2026-01-09' and brand_id = 'beta'"
+        )
+        world.insert(connection, "email_events", [
+            {"event_id": "late3", "event_type": "Received Email", "event_ts": datetime(2026, 1, 6, 9), "campaign_id": "E2",
+             "person_key": "p", "email_hash": "h", "zip": "10001"}
+        ], "beta", delivered=world.STAMP - timedelta(days=9))  # fmt: skip
+        world.insert(connection, "dv360_dma", [
+            {"date_day": world.day(3), "advertiser_id": "d", "insertion_order_id": "i", "insertion_order": "CTV", "dma_code": "803",
+             "impressions": 10, "cost": 3}
+        ], "beta", delivered=later)  # fmt: skip
     built.dbt(
         "run",
         "--select",
@@ -75,7 +91,13 @@ def changed(built: Warehouse) -> dict[str, object]:
             f"select sum(spend_usd) from marts.fct_media_adstock_week where brand_id = 'alpha' and week_start_date = date '{PAST}'"
         ),
     }
-    return {"before": before, "after": after, "increment": increment, "full": full}
+    return {"before": before, "after": after, "whole": whole, "increment": increment, "full": full}
+
+
+def test_the_changes_changed_every_table(changed: dict[str, dict[str, object]]) -> None:
+    """Otherwise the comparison below would compare nothing."""
+    for table in INCREMENTAL:
+        assert changed["whole"][table] != changed["full"][table], table
 
 
 @pytest.mark.parametrize("table", INCREMENTAL)
@@ -103,6 +125,13 @@ def test_any_split_of_history(built: Warehouse, seed: int) -> None:
         "product_master",
         "zip_dma",
         "store_locations",
+        "google_ads_campaign",
+        "google_ads_geo",
+        "meta_ads",
+        "amazon_dsp_geo",
+        "walmart_connect",
+        "email_events",
+        "coupon_events",
     ]
     with duckdb.connect(str(built.path)) as connection:
         rows = {table: connection.execute(f"select * from raw.{table}").fetchall() for table in tables}

@@ -1,21 +1,55 @@
 {#- How an incremental mart knows what to rebuild. Beside the mart stands a small memory (intermediate.<mart>__partitions): for each partition
-    (a day or a week) the number of its source rows, the sum of their delivery seconds, and what it was built with, as they were at the
-    last build. A partition whose present state differs is stale, whatever the clock says: new, late, restated, deleted and out-of-order rows
-    are all found, in any order of files. The memory is written in the transaction that writes the mart. -#}
+    (a day or a week) the number and the state (see states.sql) of its source rows, and what it was built with, as they were at the last
+    build. A partition whose present state differs is stale, whatever the clock says: new, late, restated, deleted and out-of-order rows
+    are all found, in any order of files. The memory is written in the transaction that writes the mart. A mart names the relation of its
+    present states (partition_day, source_rows, source_stamp) in its config: meta.state. -#}
 
-{% macro partition_memory() -%}
-    {{ return(api.Relation.create(database=this.database, schema='intermediate', identifier=this.identifier ~ '__partitions')) }}
+{% macro partition_memory(identifier=none) -%}
+    {{ return(state_relation((identifier or this.identifier) ~ '__partitions')) }}
 {%- endmacro %}
 
-{#- What rows of this mart are built with: the registries, this model's code and the reference lists. -#}
+{#- The present states of the mart in hand. -#}
+{% macro present_states() -%} {{ return(state_relation((config.get('meta') or {}).get('state', 'unknown'))) }} {%- endmacro %}
+
+{#- What rows of this mart are built with: code, registries and the reference lists. -#}
 {% macro built_with() -%}
-    ({{ registry_version() }} || (select reference_state from {{ ref('int_reference_state') }}))
+    ('{{ code_version() }}' || (select reference_state from {{ ref('int_reference_state') }}))
 {%- endmacro %}
 
-{#- The stale partitions as a query of partition_day, each with the `days_after` days after it. `state` is a relation of
-    (partition_day, source_rows, source_stamp). -#}
-{% macro stale_partitions(state, days_after=0) -%}
-    {%- set memory = adapter.get_relation(this.database, 'intermediate', partition_memory().identifier) -%}
+{#- A hash over this model's own code and that of the macros and variables it may use, the views it reads (as the database has them:
+    whatever macro or variable they are made with), the code of the tables behind those, and every seed (the registries). -#}
+{% macro code_version() -%}
+    {%- if execute -%}
+        {%- set parts = definitions_above(model.depends_on.nodes, texts([definitions_query()])) -%}
+        {%- do parts.extend([graph.nodes[model.unique_id].checksum.checksum, shared_code()]) -%}
+        {%- for node in graph.nodes.values() | selectattr('resource_type', 'equalto', 'seed') -%}
+            {%- do parts.append(node.unique_id ~ ':' ~ node.checksum.checksum) -%}
+        {%- endfor -%}
+        {{- return(local_md5(parts | unique | sort | join('|'))) -}}
+    {%- endif -%}
+{%- endmacro %}
+
+{% macro definitions_above(parents, known) %}
+    {%- set parts = [] -%}
+    {%- for parent in parents -%}
+        {%- set node = graph.nodes.get(parent) -%}
+        {%- if node and node.resource_type == 'model' -%}
+            {%- do parts.append(parent ~ ' ' ~ known.get(node_name(node), node.checksum.checksum)) -%}
+            {%- do parts.extend(definitions_above(node.depends_on.nodes, known)) -%}
+        {%- endif -%}
+    {%- endfor -%}
+    {{ return(parts) }}
+{% endmacro %}
+
+{#- What the macros and variables that incremental marts use in their own bodies say at present, as one text. -#}
+{% macro shared_code() -%}
+    {{- week_start('a') }} {{ share_of('a', 'b') }} {{ numbers(7) }} {{ add_days('a', 'b') }} {{ add_seconds('a', 60) }} {{ money('a') }}
+    {{ type_money() }} {{ surrogate_key(['a', 'b']) }} {{ join_text('a', 'b', 'c') }} {{ judged_user_agents('a', 'b') }}
+    {{ var('lookback_days') -}}
+{%- endmacro %}
+
+{#- The stale partitions as a query of partition_day, each with the `days_after` days after it. -#}
+{% macro stale_partitions(days_after=0) -%}
     select stale.partition_day + cast(following.n as integer) as partition_day
     from (
         select compared.partition_day
@@ -31,16 +65,14 @@
                     present.source_rows,
                     present.source_stamp,
                     {{ built_with() }} as built_with
-                from {{ state }} as present
-                {%- if memory %}
+                from {{ present_states() }} as present
                 union all
                 select
                     known.partition_day,
                     -known.source_rows,
                     -known.source_stamp,
                     known.built_with
-                from {{ memory }} as known
-                {%- endif %}
+                from {{ partition_memory() }} as known
             ) as both_states
             group by both_states.partition_day
         ) as compared
@@ -51,23 +83,22 @@
 {%- endmacro %}
 
 {#- The stale partitions as SQL date literals (both engines prune blocks by literals); none: a date that no calendar has. -#}
-{% macro stale_dates(state, days_after=0) -%}
-    {{ return(date_literals(stale_partitions(state, days_after))) }}
+{% macro stale_dates(days_after=0) -%}
+    {{ return(date_literals(stale_partitions(days_after))) }}
 {%- endmacro %}
 
-{#- Pre-hook of every incremental mart: its memory exists. -#}
-{% macro prepare_partition_memory() -%}
-    create table if not exists {{ partition_memory() }} (
+{% macro create_partition_memory(identifier) -%}
+    create table if not exists {{ partition_memory(identifier) }} (
         partition_day date, source_rows bigint, source_stamp bigint, built_with varchar(64)
     )
 {%- endmacro %}
 
 {#- Post-hooks, in this order: forget the old states, keep those that the mart now stands on. -#}
 {% macro forget_partitions() -%} delete from {{ partition_memory() }} where 1 = 1 {%- endmacro %}
-{% macro remember_partitions(state) -%}
+{% macro remember_partitions() -%}
     insert into {{ partition_memory() }} (partition_day, source_rows, source_stamp, built_with)
     select present.partition_day, present.source_rows, present.source_stamp, {{ built_with() }}
-    from {{ state }} as present
+    from {{ present_states() }} as present
 {%- endmacro %}
 
 {#- Run a query of dates and give them as a list of SQL date literals; a date that no calendar has if there is none. -#}
@@ -80,6 +111,3 @@
     {%- endif -%}
     {{ return((literals | sort) or ["date '1900-01-01'"]) }}
 {%- endmacro %}
-
-{#- Seconds since 1970 of a delivery stamp, whole. -#}
-{% macro epoch_seconds(expression) -%} cast(extract(epoch from {{ expression }}) as bigint) {%- endmacro %}

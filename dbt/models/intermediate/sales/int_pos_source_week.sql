@@ -2,19 +2,14 @@
 {{ config(materialized='table') }}
 with sold as (
     {% for model, day in [('stg_amazon_vendor__sales', 'week_start_date'), ('stg_walmart__store_sales', 'date_day'), ('stg_target__sales', 'week_start_date')] %}
-    select
-        {{ day }} as sold_on,
-        count(*) as source_rows,
-        sum({{ epoch_seconds('_delivered_at') }}) as source_stamp
-    from {{ ref(model) }}
-    group by {{ day }}
+    {{ partition_state(ref(model), day) }}
     {% if not loop.last %}union all{% endif %}
     {% endfor %}
 )
 
 select
-    {{ week_start('sold_on') }} as partition_day,
+    {{ week_start('partition_day') }} as partition_day,
     cast(sum(source_rows) as bigint) as source_rows,
     cast(sum(source_stamp) as bigint) as source_stamp
 from sold
-group by {{ week_start('sold_on') }}
+group by {{ week_start('partition_day') }}

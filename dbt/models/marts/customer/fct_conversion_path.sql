@@ -1,5 +1,4 @@
 -- depends_on: {{ ref('int_reference_state') }}
--- depends_on: {{ ref('int_web_day') }}
 {# A conversion is a Find a Retailer click. Its path is what the visitor touched in the look-back window before it and after their
    conversion before; no touch means the visitor came directly. What no conversion follows within the window is a null path:
    one visitor's such touches of one calendar month.
@@ -11,20 +10,20 @@
     materialized='incremental',
     incremental_strategy='append',
     on_schema_change='fail',
+    meta={'state': 'fct_touchpoint__partitions'},
     pre_hook=[
-        "{{ prepare_partition_memory() }}",
         "drop table if exists {{ path_visitors() }}",
-        "{% if is_incremental() %}{{ find_path_visitors(stale_dates(ref('int_web_day'), 1)) }}{% endif %}",
-        "{% if is_incremental() %}{{ clear_paths(path_months(stale_dates(ref('int_web_day'), 1))) }}{% endif %}"
+        "{% if is_incremental() %}{{ find_path_visitors(stale_dates(1)) }}{% endif %}",
+        "{% if is_incremental() %}{{ clear_paths(path_months(stale_dates(1))) }}{% endif %}"
     ],
     post_hook=[
         "{{ forget_partitions() }}",
-        "{{ remember_partitions(ref('int_web_day')) }}",
+        "{{ remember_partitions() }}",
         "drop table if exists {{ path_visitors() }}"
     ]
 ) }}
 {% set window_days = var('lookback_days') %}
-{% set stale_months = path_months(stale_dates(ref('int_web_day'), 1)) if is_incremental() else [] %}
+{% set stale_months = path_months(stale_dates(1)) if is_incremental() else [] %}
 with touches as (
     select
         touch.brand_id,
@@ -62,7 +61,7 @@ clickouts as (
 ),
 
 agents as (
-    {{ judged_user_agents('clickouts') }}
+    {{ judged_user_agents('clickouts', ref('user_agent_rules')) }}
 ),
 
 conversions as (

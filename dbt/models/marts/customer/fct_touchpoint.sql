@@ -10,13 +10,13 @@
     materialized='incremental',
     incremental_strategy='append',
     on_schema_change='fail',
+    meta={'state': 'int_web_day'},
     pre_hook=[
-        "{{ prepare_partition_memory() }}",
-        "{% if is_incremental() %}delete from {{ this }} where date_day in ({{ stale_dates(ref('int_web_day'), 1) | join(', ') }}){% endif %}"
+        "{% if is_incremental() %}delete from {{ this }} where date_day in ({{ stale_dates(1) | join(', ') }}){% endif %}"
     ],
-    post_hook=["{{ forget_partitions() }}", "{{ remember_partitions(ref('int_web_day')) }}"]
+    post_hook=["{{ forget_partitions() }}", "{{ remember_partitions() }}"]
 ) }}
-{% set stale_days = stale_dates(ref('int_web_day'), 1) | join(', ') if is_incremental() else '' %}
+{% set stale_days = stale_dates(1) | join(', ') if is_incremental() else '' %}
 with web as (
     select *
     from {{ ref('stg_web__event') }}
@@ -28,7 +28,7 @@ with web as (
 ),
 
 agents as (
-    {{ judged_user_agents('web') }}
+    {{ judged_user_agents('web', ref('user_agent_rules')) }}
 ),
 
 events as (

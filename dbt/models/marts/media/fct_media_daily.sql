@@ -1,9 +1,27 @@
+-- depends_on: {{ ref('int_reference_state') }}
+-- depends_on: {{ ref('int_media_day') }}
+{# A day of the mart is made of that day's rows alone: the names that rules map to channels come with the rows.
+
+   Incremental by day (see macros/incremental/partitions.sql): stale days are rebuilt. #}
+{{ config(
+    materialized='incremental',
+    incremental_strategy='append',
+    on_schema_change='fail',
+    meta={'state': 'int_media_day'},
+    pre_hook=[
+        "{% if is_incremental() %}delete from {{ this }} where date_day in ({{ stale_dates() | join(', ') }}){% endif %}"
+    ],
+    post_hook=["{{ forget_partitions() }}", "{{ remember_partitions() }}"]
+) }}
 {% set grain = [
     'summed.brand_id', 'summed.date_day', 'summed.source_feed', 'summed.channel_id', 'summed.campaign_id', 'summed.tactic',
     'summed.state', 'summed.dma_id'
 ] %}
 with media as (
     select * from {{ ref('int_media_union') }}
+    {% if is_incremental() %}
+    where date_day in ({{ stale_dates() | join(', ') }})
+    {% endif %}
 ),
 
 campaigns as (

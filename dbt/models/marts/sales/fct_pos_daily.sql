@@ -7,13 +7,13 @@
     materialized='incremental',
     incremental_strategy='append',
     on_schema_change='fail',
+    meta={'state': 'int_pos_source_week'},
     pre_hook=[
-        "{{ prepare_partition_memory() }}",
-        "{% if is_incremental() %}delete from {{ this }} where {{ week_start('date_day') }} in ({{ stale_dates(ref('int_pos_source_week')) | join(', ') }}){% endif %}"
+        "{% if is_incremental() %}delete from {{ this }} where {{ week_start('date_day') }} in ({{ stale_dates() | join(', ') }}){% endif %}"
     ],
-    post_hook=["{{ forget_partitions() }}", "{{ remember_partitions(ref('int_pos_source_week')) }}"]
+    post_hook=["{{ forget_partitions() }}", "{{ remember_partitions() }}"]
 ) }}
-{% set stale_weeks = stale_dates(ref('int_pos_source_week')) | join(', ') if is_incremental() else '' %}
+{% set stale_weeks = stale_dates() | join(', ') if is_incremental() else '' %}
 with placed as (
     select * from {{ ref('int_pos_placed') }}
     {% if is_incremental() %}

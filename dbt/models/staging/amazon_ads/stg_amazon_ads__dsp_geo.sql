@@ -13,5 +13,7 @@ select
     total_cost as spend_usd,
     coalesce(purchases, 0) as platform_conversions,
     coalesce(sales, 0) as platform_value_usd,
-    _delivered_at
+    _delivered_at,
+    _file_id,
+    _line
 from {{ source('amazon_ads', 'amazon_dsp_geo') }}

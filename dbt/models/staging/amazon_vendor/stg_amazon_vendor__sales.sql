@@ -8,5 +8,7 @@ select
     ordered_units as units,
     ordered_revenue as revenue_usd,
     currency_code,
-    _delivered_at
+    _delivered_at,
+    _file_id,
+    _line
 from {{ source('amazon_vendor', 'amazon_vendor_sales') }}

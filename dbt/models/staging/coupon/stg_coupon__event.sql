@@ -11,5 +11,7 @@ select
     {{ zip5('zip') }} as zip_code,
     basket_value_usd,
     discount_usd,
-    _delivered_at
+    _delivered_at,
+    _file_id,
+    _line
 from {{ source('coupon', 'coupon_events') }}

@@ -12,5 +12,7 @@ select
     coalesce(clicks, 0) as clicks,
     coalesce(video_completes, 0) as video_completes,
     cost as spend_usd,
-    _delivered_at
+    _delivered_at,
+    _file_id,
+    _line
 from {{ source('dv360', 'dv360_dma') }}

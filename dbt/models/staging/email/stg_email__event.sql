@@ -9,5 +9,7 @@ select
     message_id,
     {{ zip5('zip') }} as zip_code,
     user_agent,
-    _delivered_at
+    _delivered_at,
+    _file_id,
+    _line
 from {{ source('email', 'email_events') }}

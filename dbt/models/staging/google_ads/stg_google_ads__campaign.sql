@@ -13,5 +13,7 @@ select
     cast(cost_micros as decimal(24, 6)) / 1000000 as spend_usd,
     coalesce(conversions, 0) as platform_conversions,
     coalesce(conversions_value, 0) as platform_value_usd,
-    _delivered_at
+    _delivered_at,
+    _file_id,
+    _line
 from {{ source('google_ads', 'google_ads_campaign') }}

@@ -9,5 +9,7 @@ select
     coalesce(impressions, 0) as impressions,
     coalesce(clicks, 0) as clicks,
     cast(coalesce(cost_micros, 0) as decimal(24, 6)) / 1000000 as spend_usd,
-    _delivered_at
+    _delivered_at,
+    _file_id,
+    _line
 from {{ source('google_ads', 'google_ads_geo') }}

@@ -17,5 +17,7 @@ select
         as platform_conversions,
     coalesce(cast({{ json_array_pick('action_values', 'action_type', 'omni_purchase', 'value') }} as decimal(18, 6)), 0)
         as platform_value_usd,
-    _delivered_at
+    _delivered_at,
+    _file_id,
+    _line
 from {{ source('meta_ads', 'meta_ads') }}

@@ -13,5 +13,7 @@ select
     pack_count,
     list_price_usd,
     cogs_usd,
-    _delivered_at
+    _delivered_at,
+    _file_id,
+    _line
 from {{ source('reference', 'product_master') }}

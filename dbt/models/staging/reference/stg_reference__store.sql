@@ -5,5 +5,7 @@ select
     {{ zip5('zip') }} as zip_code,
     city,
     upper(trim(state)) as state_code,
-    _delivered_at
+    _delivered_at,
+    _file_id,
+    _line
 from {{ source('reference', 'store_locations') }}

@@ -5,5 +5,7 @@ select
     lpad(trim(dma_code), 3, '0') as dma_code,
     dma_description,
     coalesce(cast(weight as double precision), 1) as weight,
-    _delivered_at
+    _delivered_at,
+    _file_id,
+    _line
 from {{ source('reference', 'zip_dma') }}

@@ -11,5 +11,7 @@ select
     cost as spend_usd,
     coalesce(orders, 0) as platform_conversions,
     coalesce(sales, 0) as platform_value_usd,
-    _delivered_at
+    _delivered_at,
+    _file_id,
+    _line
 from {{ source('roundel', 'roundel') }}

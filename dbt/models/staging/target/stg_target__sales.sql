@@ -7,5 +7,7 @@ select
     units,
     coalesce(sales, 0) as revenue_usd,
     coalesce(promo_flag, false) as promo_flag,
-    _delivered_at
+    _delivered_at,
+    _file_id,
+    _line
 from {{ source('target', 'target_sales') }}

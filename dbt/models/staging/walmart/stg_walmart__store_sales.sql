@@ -8,5 +8,7 @@ select
     rpt_cd as sale_type,
     units,
     sales as revenue_usd,
-    _delivered_at
+    _delivered_at,
+    _file_id,
+    _line
 from {{ source('walmart', 'walmart_store_sales') }}

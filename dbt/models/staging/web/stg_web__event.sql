@@ -12,5 +12,7 @@ select
     {{ zip5("zip") }} as zip_code,
     user_agent,
     is_viewable,
-    _delivered_at
+    _delivered_at,
+    _file_id,
+    _line
 from {{ source('web', 'clickstream') }}
