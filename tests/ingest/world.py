@@ -28,11 +28,6 @@ def deliveries(count: int, seed: int = 1, feeds: Sequence[str] = FEEDS) -> list[
             if earlier is not None:
                 out.append((feed, name, earlier[2]))
                 continue
-        before = [d for d in out if d[0] == feed]
-        if number % 11 == 10 and len(before) > 1:  # the last but one, newer than all: the last is taken back
-            taken = stamp.replace(stamp[:8], "20261029")
-            out.append((feed, f"{feed}_back{number:03d}__{taken}.{contract.format}", before[-2][2]))
-            continue
         rows = good_rows(contract, 10 + draw.randrange(20), draw.randrange(4) * 10)
         changed = [
             i
