@@ -61,32 +61,42 @@ def refresh(kind: str, seed: int) -> dict[str, object]:
     }
 
 
+def row(kind: str, found: list[dict[str, object]]) -> dict[str, object]:
+    """Scores of one kind."""
+    stayed = [s for r in found for s in r["stayed"]]
+    scores = np.array([r["score"] for r in found])
+    return {
+        "kind": kind,
+        "refreshes": len(found),
+        "returns": len(stayed),
+        "returns_within": float(np.mean(stayed)),
+        "refreshes_within": float(np.mean([all(r["stayed"]) for r in found])),
+        "median_move": float(np.median([m for r in found for m in r["moved"]])),
+        "median_overlap": float(np.median(scores)),
+        "published": float((scores >= MIN_OVERLAP).mean()),
+    }
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--kinds", default="geo:8,clean:12,easy:12,hard:8")
     parser.add_argument("--seed", type=int, default=40_000)
+    parser.add_argument(
+        "--kept", default="/tmp/mmm_refresh.jsonl", help="refreshes of earlier runs count as well"
+    )
     args = parser.parse_args()
-    table = []
+    kept = Path(args.kept)
     for item in args.kinds.split(","):
         kind, n = item.split(":")
-        found = [refresh(kind, args.seed + i) for i in range(int(n))]
-        stayed = [s for r in found for s in r["stayed"]]
-        scores = np.array([r["score"] for r in found])
-        table.append(
-            {
-                "kind": kind,
-                "refreshes": len(found),
-                "returns": len(stayed),
-                "returns_within": float(np.mean(stayed)),
-                "refreshes_within": float(np.mean([all(r["stayed"]) for r in found])),
-                "median_move": float(np.median([m for r in found for m in r["moved"]])),
-                "median_overlap": float(np.median(scores)),
-                "published": float((scores >= MIN_OVERLAP).mean()),
-            }
-        )
-        print(pd.DataFrame(table).round(3).to_string(index=False), flush=True)
-        RESULTS.parent.mkdir(exist_ok=True)
-        RESULTS.write_text(json.dumps(table, indent=1) + "\n")
+        for i in range(int(n)):
+            with kept.open("a") as file:
+                file.write(json.dumps(refresh(kind, args.seed + i)) + "\n")
+    found = [json.loads(line) for line in kept.read_text().splitlines()]
+    kinds = sorted({str(r["kind"]) for r in found})
+    table = [row(k, [r for r in found if r["kind"] == k]) for k in kinds] + [row("all", found)]
+    print(pd.DataFrame(table).round(3).to_string(index=False), flush=True)
+    RESULTS.parent.mkdir(exist_ok=True)
+    RESULTS.write_text(json.dumps(table, indent=1) + "\n")
 
 
 if __name__ == "__main__":

@@ -21,8 +21,9 @@ from modeling.mmm.pool import pooled
 from modeling.mmm.transforms import Array
 
 FORMS = ("additive", "multiplicative")
-#: Log density that the multiplicative form must gain over all scored periods together (odds of twenty).
-GAIN = 3.0
+#: Log density that the multiplicative form must gain over all scored periods together (odds of twenty), and by how many
+#: standard errors of that gain (Vuong 1989, for models neither of which contains the other).
+GAIN, STD_ERRORS = 3.0, 2.0
 #: Shares of the panel at which the training windows of the folds end.
 _EDGES = (0.6, 0.8)
 _FREE = 1e4
@@ -36,6 +37,7 @@ class FormChoice:
     reason: str
     scores: dict[str, tuple[float, ...]]
     gain: float
+    std_error: float
     periods: int
 
     def as_json(self) -> dict[str, object]:
@@ -45,13 +47,19 @@ class FormChoice:
             "reason": self.reason,
             "log_score": {form: list(values) for form, values in self.scores.items()},
             "gain_of_multiplicative": self.gain,
+            "gain_std_error": self.std_error,
             "scored_periods": self.periods,
-            "note": f"one period ahead, national, same folds; multiplicative needs a gain of {GAIN:g}",
+            "note": f"one period ahead, national, same folds; multiplicative needs a gain of {GAIN:g} and of "
+            f"{STD_ERRORS:g} standard errors",
         }
 
 
-def choose_form(panel: Panel, options: Options, asked: str = "auto") -> FormChoice:
+def choose_form(
+    panel: Panel, options: Options, asked: str = "auto", shares: tuple[float, ...] = _EDGES
+) -> FormChoice:
     """The form of `panel` (any geographies; they are pooled for this), chosen unless `asked` names one.
+
+    `shares` of the panel are the folds' training windows.
 
     Raises:
         InputError: the multiplicative form is asked for and the outcome is not positive throughout.
@@ -61,13 +69,13 @@ def choose_form(panel: Panel, options: Options, asked: str = "auto") -> FormChoi
         raise InputError("form: multiplicative needs an outcome above zero in every row")
     if not positive:
         reason = "the outcome is not positive throughout"
-        return FormChoice("additive", reason, {}, float("nan"), 0)
+        return FormChoice("additive", reason, {}, float("nan"), float("nan"), 0)
     nation = pooled(panel)
     light = replace(options, chains=2, warmup=30, keep=40)
     t = nation.shape[1]
-    edges = [max(int(share * t), 40 * panel.periods_per_week) for share in _EDGES]
+    edges = [max(int(share * t), 40 * panel.periods_per_week) for share in shares]
     scores: dict[str, list[float]] = {form: [] for form in FORMS}
-    gain, periods = 0.0, 0
+    steps: list[float] = []
     for first, last in zip(edges, [*edges[1:], t], strict=True):
         known = head(nation, first)
         if last - first < 4 * panel.periods_per_week or not spent(known):
@@ -75,19 +83,20 @@ def choose_form(panel: Panel, options: Options, asked: str = "auto") -> FormChoi
         found = {
             form: log_densities(fit(replace(known, form=form), light), head(nation, last)) for form in FORMS
         }
-        gain += float((found["multiplicative"] - found["additive"]).sum())
-        periods += last - first
+        steps += (found["multiplicative"] - found["additive"]).tolist()
         for form in FORMS:
             scores[form].append(float(found[form].mean()))
+    gain, periods = float(np.sum(steps)), len(steps)
+    error = float(np.std(steps) * np.sqrt(periods)) if steps else 0.0
     if asked != "auto":
         chosen, reason = asked, "asked for in the spec"
     elif periods == 0:
         chosen, reason = "additive", "too few periods for time folds"
-    elif gain > GAIN:
+    elif gain > max(GAIN, STD_ERRORS * error):
         chosen, reason = "multiplicative", "clearly better out of sample"
     else:
         chosen, reason = "additive", "the multiplicative form is not clearly better out of sample"
-    return FormChoice(chosen, reason, {k: tuple(v) for k, v in scores.items()}, gain, periods)
+    return FormChoice(chosen, reason, {k: tuple(v) for k, v in scores.items()}, gain, error, periods)
 
 
 @dataclass(frozen=True)

@@ -45,6 +45,8 @@ PROXY = "search_interest"
 #: Brand search is sought by people whom social reached: what social drives there must not be controlled away.
 MEDIATORS = {"search_brand": ("instagram_reels",)}
 LAUNCH_WEEKS = 12
+#: The job decides the form by one fold, which trains on this share of the weeks: two cost as much as its fit.
+FORM_SHARE = 0.7
 
 
 def units(features: Mapping[str, pd.DataFrame]) -> list[str]:
@@ -189,7 +191,7 @@ def fit(
     )
     if not spent(panel):
         raise Refusal("no channel has any spend: there is nothing to estimate")
-    form = choose_form(panel, options)
+    form = choose_form(panel, options, shares=(FORM_SHARE,))
     panel = replace(panel, form=form.chosen)
     posterior = fit_panel(panel, options)
     notes, conflicts = lift_conflicts(posterior) if panel.lift_tests else ({}, [])

@@ -118,7 +118,7 @@ def next_tests(posterior: Posterior, parts: Decomposition) -> pd.DataFrame:
 #: A refresh whose returns share less than this with what four weeks fewer would have said is not published.
 MIN_OVERLAP = 0.4
 REFRESH_WEEKS = 4
-_PARTS = 20
+_PARTS = 10
 
 
 @dataclass(frozen=True)
