@@ -28,6 +28,7 @@ from ingest import run as runner
 from ingest.contracts import load_contracts
 from ingest.parsed import Parsed
 from settings import Settings
+from tests.faults.harness import place as put
 from tests.ingest.evidence import before, keep
 from tests.ingest.helpers import ROOT, command, settings_for
 from tests.ingest.world import deliver, deliveries
@@ -94,7 +95,9 @@ class Stage:
         self.folder = folder
         self.settings = settings_for(folder / "base")
         self.contracts = {feed: contract for feed, contract in load_contracts().items() if feed in FEEDS}
-        deliver(Path(self.settings.landing_uri), deliveries(files, feeds=FEEDS))
+        landing = Path(self.settings.landing_uri)
+        deliver(landing, deliveries(files, feeds=FEEDS))
+        put(landing / FEEDS[0] / "broken__20261015T000000Z.csv", b"nothing\n1\n")
         with runner.opened(self.settings, self.contracts):
             pass
         self.empty = self.settings.warehouse_path.read_bytes()
@@ -112,7 +115,7 @@ class Stage:
             return answers
 
         runner.parse_all = keep  # type: ignore[assignment]
-        runner.run(self.settings, self.contracts)
+        self.run(self.settings)
         runner.parse_all = self._replay  # type: ignore[assignment]
         self.wanted = state(self.settings)
 
@@ -128,6 +131,10 @@ class Stage:
         return out
 
     def run(self, settings: Settings) -> None:
+        """The later half of the deliveries first: the others then come late."""
+        items = list(runner.landing_zone(settings, self.contracts).items())
+        items.sort(key=lambda item: item.delivered)
+        runner.run(settings, self.contracts, items=items[len(items) // 2 :])
         runner.run(settings, self.contracts)
 
     def folder_for_trial(self, place: str = "") -> tuple[Path, Settings]:
@@ -187,7 +194,7 @@ def load_trials(
             break
         draw = random.Random(f"{seed}:{number}")
         random_time = number % 5 == 4
-        place = "" if random_time else names[(number + seed) % len(names)]
+        place = "" if random_time else names[(number - number // 5 + seed) % len(names)]
         nth = 1 + draw.randrange(3)
         hit, complaint = stage.trial(place, nth, draw.uniform(0.01, 0.5) if random_time else None)
         if not hit and not random_time and nth > 1:
@@ -212,7 +219,7 @@ def main() -> None:
     parser.add_argument(
         "--trials", type=int, default=200, help="so many in all, with --resume the earlier ones included"
     )
-    parser.add_argument("--files", type=int, default=8)
+    parser.add_argument("--files", type=int, default=12)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--minutes", type=float, default=600, help="stop early after so long")
     parser.add_argument("--resume", action="store_true", help="add to the result that is there")

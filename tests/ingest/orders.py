@@ -30,11 +30,12 @@ RUNS = 8
 
 def held(settings: Settings) -> str:
     """Digest of all that orders must not change: current rows and superseded ones in every column (file, line, times and
-    successor included), the versions of every partition, refused rows and warnings."""
+    successor included), the versions of every partition, refused rows and warnings. Name and time of the delivery that
+    first brought a refused row are facts about the arrival, like the ledger's words, and stay out."""
     parts = [f"select * from {schema}.{feed}" for feed in FEEDS for schema in ("raw", "raw_history")]
     parts += [
         "select * from intake.partition_version",
-        "select feed, sha256, line, reason, field, row_text, delivered_at from intake.quarantine",
+        "select feed, sha256, line, reason, field, row_text from intake.quarantine",
         "select feed, sha256, code, detail, row_count from intake.warning",
     ]
     connection = duckdb.connect(str(settings.warehouse_path), read_only=True)
