@@ -1,6 +1,6 @@
 """Geo tests of many simulated worlds against their truth, with and without what else is known of the places.
 
-    python benchmarks/geolift_worlds.py [--seeds 7,21,22,23,24] [--first 300 --worlds 20]
+    python benchmarks/geolift_worlds.py [--seeds 7,21,22,23,24] [--first 300 --worlds 15] [--rows FILE]
 
 A world is built in memory; its weekly sales, prices, stock and spend by DMA go through the geo lift job's own code as
 the warehouse's features would (files, intake and dbt are left out, which is what makes many worlds affordable). The
@@ -124,13 +124,17 @@ def main() -> None:
     parser.add_argument("--seeds", default="7,21,22,23,24")
     parser.add_argument("--first", type=int, default=300)
     parser.add_argument("--worlds", type=int, default=15, help="further worlds, from seed --first on")
+    parser.add_argument("--rows", type=Path, help="keeps scored worlds; a further run adds to them")
     args = parser.parse_args()
     seeds = [int(s) for s in args.seeds.split(",") if s]
     seeds += list(range(args.first, args.first + args.worlds))
     began = time.process_time()
-    rows = []
-    for seed in seeds:
+    rows = json.loads(args.rows.read_text()) if args.rows and args.rows.exists() else []
+    known = {row["seed"] for row in rows}
+    for seed in [s for s in seeds if s not in known]:
         rows += score(seed)
+        if args.rows:
+            args.rows.write_text(json.dumps(rows))
         print(f"seed {seed}: {time.process_time() - began:.0f} CPU s", file=sys.stderr, flush=True)
     frame = pd.DataFrame(rows)
     frame["held"] = (frame["low"] <= frame["truth_pct"]) & (frame["truth_pct"] <= frame["high"])
@@ -161,7 +165,7 @@ def main() -> None:
             f"{line['bias_pp']:8.2f} {line['width_pp']:8.2f}"
         )
     RESULTS.parent.mkdir(exist_ok=True)
-    content = {"seeds": seeds, "summary": table, "rows": frame.to_dict("records")}
+    content = {"seeds": sorted(set(frame["seed"])), "summary": table, "rows": frame.to_dict("records")}
     RESULTS.write_text(json.dumps(content, indent=1, default=str) + "\n")
     print(f"{time.process_time() - began:.0f} CPU s")
 

@@ -8,7 +8,8 @@ can be learnt from all geographies before the test and the untreated ones during
 
 The part ``x . beta`` (x without its geography and period means) is then taken out everywhere. Coefficients are
 ridge estimates; the penalty is chosen by leaving out one geography at a time, and "no adjustment" is one of the
-choices. Their covariance is the sandwich clustered by geography, with the CR1 correction (Cameron and Miller 2015).
+choices. Their covariance is the jackknife over geographies (CR3 in Cameron and Miller 2015), which stays honest where
+geographies are few.
 
 A covariate must not itself be moved by the test: demand-driven spend or search volume would take away a part of
 the effect.
@@ -202,9 +203,8 @@ def _ridge(y: Floats, x: Floats, weight: Floats) -> tuple[Floats, Floats]:
             best, chosen = float(missed), penalty
     if np.isinf(chosen):
         return np.zeros(count), np.zeros((count, count))
-    inverse = np.linalg.inv(total + (chosen + 1e-9) * scale * np.eye(count))
-    beta = inverse @ goal
-    scores = cross - np.einsum("gjk,k->gj", gram, beta)
+    ridge = (chosen + 1e-9) * scale * np.eye(count)
+    beta = np.linalg.solve(total + ridge, goal)
+    apart = np.linalg.solve(total - gram + ridge, (goal - cross)[..., None])[..., 0] - beta
     places = len(weight)
-    covariance = inverse @ (scores.T @ scores) @ inverse * places / max(places - 1, 1)
-    return np.asarray(beta), np.asarray(covariance)
+    return np.asarray(beta), np.asarray((places - 1) / places * apart.T @ apart)

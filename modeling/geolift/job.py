@@ -12,7 +12,7 @@ from scipy import stats
 
 from modeling.errors import InputError, Refusal
 from modeling.geolift.analysis import Lift, Options, analyse
-from modeling.geolift.covariates import media_pressure
+from modeling.geolift.covariates import adjust, media_pressure
 from modeling.geolift.panel import Floats, Panel, build_panel
 from modeling.geolift.placebo_tests import placebo_rate
 from modeling.geolift.spec import OUTPUTS
@@ -26,6 +26,7 @@ CARRY_WEEKS = (
     1.0  # half-life of other channels' media in weeks; the result hardly changes from half to twice of it
 )
 AA_TESTS = 500
+AA_DONORS = (24, 12)  # where there are places enough, and else; real tests have 40 controls and more
 AA_WEEKS = 6
 
 
@@ -235,13 +236,29 @@ def _row(facts: _Facts, lift: Lift, change: float, *, is_primary: bool) -> dict[
     }
 
 
+def _evened(history: Panel, busy: list[tuple[str, str, str]]) -> Panel:
+    """The history without its covariates' moves, fitted once on all places: a dozen would fit their own noise."""
+    if not history.covariates:
+        return history
+    known = np.ones(history.values.shape, dtype=bool)
+    periods = np.array(history.periods)
+    for dma, start, end in busy:
+        if dma in history.geos:
+            known[(periods >= start) & (periods <= end), history.geos.index(dma)] = False
+    if not known.any(axis=1).all():
+        return replace(history, covariates={})
+    return replace(history, values=adjust(history.values, history.covariates, known).values, covariates={})
+
+
 def _placebo_tests(history: Panel, experiments: pd.DataFrame, seed: int) -> pd.DataFrame:
     treated = experiments[experiments["arm"] == "treated"].drop_duplicates(["experiment_id", "dma_id"])
     starts, ends = (pd.to_datetime(treated[c]).dt.strftime("%Y-%m-%d") for c in ("start_date", "end_date"))
     busy = list(zip(treated["dma_id"].astype(str), starts, ends, strict=True))
+    history = _evened(history, busy)
     columns = list(OUTPUTS["geo_lift_aa"])
     try:
-        rate = placebo_rate(history, AA_WEEKS, tests=AA_TESTS, busy=busy, seed=seed)
+        donors = AA_DONORS[0] if len(history.geos) >= 2 * AA_DONORS[0] else AA_DONORS[1]
+        rate = placebo_rate(history, AA_WEEKS, tests=AA_TESTS, donors=donors, busy=busy, seed=seed)
     except Refusal:
         return pd.DataFrame(
             columns=columns

@@ -15,7 +15,7 @@ from benchmarks.geolift_study import panel_of
 from modeling.__main__ import main
 from modeling.geolift.analysis import Lift, Options, analyse
 from modeling.geolift.covariates import adjust, media_pressure
-from modeling.geolift.job import _with_causes, planned_media
+from modeling.geolift.job import _evened, _with_causes, planned_media
 from modeling.geolift.panel import Panel
 
 EFFECT = 0.075
@@ -216,3 +216,17 @@ def test_a_column_with_many_blanks_is_refused(tmp_path: Path, capsys: pytest.Cap
     frame.to_csv(path, index=False)
     assert main(command(path, tmp_path / "out", "--covariates", "price")) == 2
     assert "is blank in 20%" in capsys.readouterr().err
+
+
+def test_the_history_of_a_a_tests_is_evened_without_learning_from_real_tests() -> None:
+    rng = np.random.default_rng(11)
+    price = rng.normal(0, 0.1, (60, 12))
+    values = np.exp(rng.normal(8, 1, 12) - 2 * price + rng.normal(0, 0.02, (60, 12)))
+    weeks = list(pd.date_range("2025-01-05", periods=60, freq="7D").strftime("%Y-%m-%d"))
+    geos = [str(500 + j) for j in range(12)]
+    hit = values.copy()
+    hit[40:46, 0] *= 3
+    plain = _evened(Panel(weeks, geos, values, covariates={"price": price}), [])
+    tested = _evened(Panel(weeks, geos, hit, covariates={"price": price}), [("500", weeks[40], weeks[45])])
+    assert not plain.covariates and np.log(plain.values).std(axis=0).mean() < 0.05
+    np.testing.assert_allclose(tested.values[:, 1:], plain.values[:, 1:], rtol=0.01)
