@@ -216,6 +216,9 @@ class RedshiftWarehouse:
         with Staging(self._s3, self.redshift.s3_staging_uri, f"raw/{contract.feed}") as staging:
 
             def write(cursor: Any) -> LedgerRow:
+                # Under snapshot isolation two loads of one feed do not see each other's rows and would both stay. The lock
+                # comes before the first look, so whoever waits for it sees what the other has committed.
+                cursor.execute("lock table intake.feed")
                 row = ledger_row(item, answer, parsed, contract, run_id)
                 return self._load(cursor, staging, contract, parsed, row)
 

@@ -86,6 +86,27 @@ def _load(
     if item is None:
         return {**line, "outcome": "IGNORED", "reason": "no delivery"}
     rows = intake.run(settings, contracts, items=[item], workers=1)
+    try:
+        _settle(one, settings, contracts, landing)
+    except Failed as problem:
+        if problem.reason != "vanished":
+            return {**line, "outcome": ABORT, "reason": problem.reason}
     if not rows:
         return {**line, "outcome": "NOOP", "reason": "seen before"}
     return {**line, "outcome": rows[0].outcome, "reason": rows[0].reason, "rows": rows[0].rows_loaded}
+
+
+def _settle(one: Delivered, settings: Settings, contracts: Mapping[str, Any], landing: S3Landing) -> None:
+    """Two functions may have loaded two versions of one object at the same moment, and the warehouse takes the content that
+    is committed last for the newer one. So each looks again after its commit, and whoever was last puts the newest back.
+
+    Raises:
+        Failed: the object could not be read again.
+    """
+    loaded = one.version
+    while loaded and (newest := landing.newest_version(one.key)) != loaded:
+        item = landing.one(one.key, newest)
+        if item is None:
+            return
+        intake.run(settings, contracts, items=[item], force=[item.uri], workers=1)
+        loaded = newest

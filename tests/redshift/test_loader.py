@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from typing import Any
 from urllib.parse import quote_plus
@@ -10,6 +13,7 @@ from urllib.parse import quote_plus
 import pytest
 
 from infra.lambda_loader import handler
+from settings import ROOT
 from standin.stack import Stack
 
 pytestmark = pytest.mark.redshift
@@ -145,3 +149,45 @@ def test_what_is_no_delivery_is_ignored(warehouse: Stack, lambda_env: Any) -> No
     other["Records"][0]["s3"]["bucket"]["name"] = "someone-elses"
     assert handler.handle(other)["files"][0]["reason"] == "another bucket"
     assert state(warehouse) == before
+
+
+#: A function that asked which version is the newest just before the next one came.
+EARLY = """
+import json, sys
+from ingest.landing_s3 import S3Landing
+from infra.lambda_loader import handler
+
+truly, own, asked = S3Landing.newest_version, sys.argv[1], []
+S3Landing.newest_version = lambda self, key: truly(self, key) if asked else asked.append(key) or own
+print(json.dumps(handler.handle(json.load(sys.stdin))))
+"""
+
+
+@pytest.mark.parametrize("order", ["larger-last", "smaller-last"])
+def test_two_versions_at_the_same_moment(warehouse: Stack, lambda_env: Any, order: str) -> None:
+    """Two functions load two versions of one object side by side; whoever commits last, the newest content stands."""
+    amounts = ["$10.00", "$70.00"] if order == "larger-last" else ["$70.00", "$10.00"]
+    for attempt in range(3):
+        key = f"roundel/attempt_{attempt}__2026090{attempt + 1}T000000Z.csv"
+        versions = [
+            put(lambda_env, key, HEADER + line(f"09/0{attempt + 1}/2026", amount)) for amount in amounts
+        ]
+        running = [
+            subprocess.Popen(
+                [sys.executable, "-c", EARLY, version],
+                cwd=ROOT, env={**os.environ, "PYTHONPATH": str(ROOT)}, text=True,
+                stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+            )
+            for version in versions
+        ]  # fmt: skip
+        for process, version in zip(running, versions, strict=True):
+            assert process.stdin is not None
+            process.stdin.write(json.dumps(event((key, version))))
+            process.stdin.close()
+            process.stdin = None
+        for process in running:
+            out, err = process.communicate(timeout=120)
+            assert process.returncode == 0, err[-2000:]
+            assert json.loads(out.splitlines()[-1])["batchItemFailures"] == []
+    found = state(warehouse)
+    assert [float(found["sum"][0]), found["sum"][1]] == [3 * float(amounts[1].strip("$")), "3"]
