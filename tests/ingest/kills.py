@@ -115,9 +115,14 @@ class Stage:
             return answers
 
         runner.parse_all = keep  # type: ignore[assignment]
-        self.run(self.settings)
+        runner.run(
+            self.settings, self.contracts
+        )  # in one run, so that every file is parsed, repeated ones too
         runner.parse_all = self._replay  # type: ignore[assignment]
-        self.wanted = state(self.settings)
+        spot, settings = self.folder_for_trial()
+        self.run(settings)
+        self.wanted = state(settings)
+        shutil.rmtree(spot, ignore_errors=True)
 
     def _replay(self, items: Any, setup: Any, **more: Any) -> Any:
         out = []
