@@ -18,7 +18,7 @@ NUMBERS: dict[str, tuple[bool, float, float]] = {
     "INGEST_LOCK_SECONDS": (False, 0, 86_400),
     "INGEST_STABLE_SECONDS": (False, 0, 3_600),
     "INGEST_MAX_DECODED_BYTES": (True, 1, 1 << 50),
-    "INGEST_PARSER_LIMIT_BYTES": (True, 64 << 20, 1 << 50),
+    "INGEST_PARSER_LIMIT_BYTES": (True, 16 << 20, 1 << 50),
     "INGEST_S3_ATTEMPTS": (True, 1, 100),
     "INGEST_S3_BACKOFF_SECONDS": (False, 0, 3_600),
 }

@@ -18,7 +18,7 @@ def test_it_is_the_same_whatever_the_order_in_which_sums_were_taken(monkeypatch:
     monkeypatch.setattr(compared, "fit", lambda *_: None)
     monkeypatch.setattr(compared, "predict", lambda *_: (0.0,))
     panel = simple_world(1, noise=0.05)[0]
-    form = FormChoice("additive", "", {}, 0.0, 0)
+    form = FormChoice("additive", "", {}, 0.0, 0.0, 0)
     rng = np.random.default_rng(0)
     first, _ = compared.compare(panel, Options(), form)
     for _ in range(2):
