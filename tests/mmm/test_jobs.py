@@ -154,3 +154,14 @@ def test_experiments_outside_the_panel_are_left_out(inputs: dict[str, pd.DataFra
     assert (tests[0].first, tests[0].last, tests[0].geos) == (20, 23, (0, 1))
     assert tests[0].spend_change == -300.0
     assert mmm.experiments(panel, {}) == ()
+
+
+def test_sums_in_another_order_give_the_same_panel(inputs: dict[str, pd.DataFrame]) -> None:
+    rng = np.random.default_rng(3)
+    week = inputs["feat_mmm_week"].copy()
+    for column in week.select_dtypes("floating").columns:
+        week[column] *= 1 + 1e-15 * rng.integers(-1, 2, len(week))
+    one, _ = mmm.build_panel(inputs)
+    other, _ = mmm.build_panel({**inputs, "feat_mmm_week": week})
+    np.testing.assert_array_equal(one.kpi, other.kpi)
+    np.testing.assert_array_equal(one.controls, other.controls)
