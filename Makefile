@@ -67,7 +67,7 @@ test-slow: install ## the long forms of the quick tests
 	$(BIN)/pytest -n 2 --dist loadfile -m slow --durations=10
 
 test-redshift: install ## the dbt project and the loaders on the Redshift-dialect stand-in
-	$(BIN)/pytest tests/redshift -m redshift --durations=10
+	$(BIN)/pytest tests/redshift tests/ingest -m redshift --durations=10
 
 test-browser: install ## the dashboard in a real Chromium (apt-get install chromium)
 	$(BIN)/pytest tests/browser -m browser --durations=10

@@ -70,9 +70,31 @@ DAG_ARGS: dict[str, Any] = {
 }
 
 
-def words(*command: str) -> str:
+def words(*command: str, python: str = PYTHON) -> str:
     """Shell text of a Python command of this project, e.g. ``words("ingest", "run")``."""
-    return "exec " + shlex.join([PYTHON, "-m", *command])
+    return "exec " + shlex.join([python, "-m", *command])
+
+
+def fit_commands(folder: str, *, stage: str = "", job: str = "", python: str = PYTHON) -> list[str]:
+    """Shell texts of the fits that a snapshot's plan asks for, of one stage or of one job if it is named."""
+    stages = json.loads((Path(folder) / "plan.json").read_text())
+    units = stages[stage] if stage else [unit for units in stages.values() for unit in units]
+    return [
+        words(
+            "modeling",
+            "fit",
+            u["job"],
+            "--brand",
+            u["brand"],
+            "--unit",
+            u["unit"],
+            "--snapshot",
+            folder,
+            python=python,
+        )
+        for u in units
+        if not job or u["job"] == job
+    ]
 
 
 def command(task_id: str, *parts: str, **kwargs: Any) -> BashOperator:

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from itertools import pairwise
-from pathlib import Path
 from typing import Any
 
 from airflow.sdk import dag, task
-from common import CORE, DAG_ARGS, RUNS, WRITER_POOL, mapped_command, run_json, words
+from common import CORE, DAG_ARGS, RUNS, WRITER_POOL, fit_commands, mapped_command, run_json
 
 DOC = """
 ### fit_models
@@ -36,13 +34,7 @@ def fit_models() -> None:
     @task
     def plan(folder: str, stage: str) -> list[str]:
         """Commands of one stage's units."""
-        units = json.loads((Path(folder) / "plan.json").read_text())[stage]
-        return [
-            words(
-                "modeling", "fit", u["job"], "--brand", u["brand"], "--unit", u["unit"], "--snapshot", folder
-            )
-            for u in units
-        ]
+        return fit_commands(folder, stage=stage)
 
     @task(trigger_rule="all_done", pool=WRITER_POOL, outlets=[RUNS])
     def record(folder: str) -> dict[str, int]:

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 
 from airflow.providers.standard.operators.bash import BashOperator
 from airflow.providers.standard.operators.empty import EmptyOperator
 from airflow.sdk import dag, task
 from airflow.timetables.trigger import CronTriggerTimetable
-from common import DAG_ARGS, ROOT, RUNS, WRITER_POOL, mapped_command, run_json, words
+from common import DAG_ARGS, ROOT, RUNS, WRITER_POOL, fit_commands, mapped_command, run_json
 
 DOC = """
 ### mix_comparison
@@ -44,14 +42,7 @@ def mix_comparison() -> None:
     @task
     def plan(folder: str) -> list[str]:
         """Commands of all brands, for the other environment's Python."""
-        units = json.loads((Path(folder) / "plan.json").read_text())["alone"]
-        fits = [
-            words(
-                "modeling", "fit", u["job"], "--brand", u["brand"], "--unit", u["unit"], "--snapshot", folder
-            )
-            for u in units
-        ]
-        return [f"exec {PYTHON} -m" + text[len(words()) :] for text in fits]
+        return fit_commands(folder, python=str(PYTHON))
 
     @task(trigger_rule="none_skipped", pool=WRITER_POOL, outlets=[RUNS])
     def record(folder: str) -> dict[str, Any]:

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 
 from airflow.sdk import dag, task
 from airflow.timetables.trigger import CronTriggerTimetable
-from common import DAG_ARGS, RUNS, WRITER_POOL, command, mapped_command, run_json, words
+from common import DAG_ARGS, RUNS, WRITER_POOL, command, fit_commands, mapped_command, run_json
 
 DOC = """
 ### segments
@@ -41,12 +39,7 @@ def segments() -> None:
     @task
     def plan(folder: str, job: str) -> list[str]:
         """Commands of one model's units."""
-        stages = json.loads((Path(folder) / "plan.json").read_text()).values()
-        units = [u for stage in stages for u in stage if u["job"] == job]
-        return [
-            words("modeling", "fit", job, "--brand", u["brand"], "--unit", u["unit"], "--snapshot", folder)
-            for u in units
-        ]
+        return fit_commands(folder, job=job)
 
     @task(trigger_rule="all_done", pool=WRITER_POOL, outlets=[RUNS])
     def record(folder: str) -> dict[str, int]:

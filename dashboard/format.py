@@ -49,6 +49,13 @@ def whole(value: Any) -> str:
     return MISSING if missing(value) else f"{float(value):,.0f}".replace("-", "−")
 
 
+def p_value(value: Any) -> str:
+    """Three decimals, never nought."""
+    if missing(value):
+        return MISSING
+    return "< 0.001" if float(value) < 0.001 else f"{float(value):.3f}"
+
+
 def ratio(value: Any) -> str:
     """Three figures at most: ``1.23``, ``20.3``, ``523``."""
     if missing(value):

@@ -39,7 +39,9 @@ def make_world(settings: Settings, start: float) -> None:
     The files are made aside and moved in whole, the truth before them: a demo killed meanwhile starts over.
     """
     landing = Path(settings.landing_uri)
-    if settings.landing_uri.startswith("s3://") or any(p.is_file() for p in landing.rglob("*")):
+    if settings.landing_uri.startswith("s3://") or any(
+        p.is_file() and p.name != MARK for p in landing.rglob("*")
+    ):
         say(f"landing zone: {settings.landing_uri} (files are there already)", start)
         return
     say(f"making the demo world's partner files in {landing}", start)
@@ -55,7 +57,7 @@ def make_world(settings: Settings, start: float) -> None:
     settings.data_dir.mkdir(parents=True, exist_ok=True)
     shutil.rmtree(settings.data_dir / "truth", ignore_errors=True)
     shutil.move(aside / "truth", settings.data_dir / "truth")
-    shutil.rmtree(landing, ignore_errors=True)  # empty folders at most
+    shutil.rmtree(landing, ignore_errors=True)  # empty folders at most, and an old mark
     os.rename(aside / "landing", landing)
     shutil.rmtree(aside, ignore_errors=True)
     say(f"{len(files)} partner files, {size / 1e6:,.0f} MB", start)

@@ -56,9 +56,8 @@ def widened(ask: Ask, hashes: set[str]) -> set[str]:
         for schema, table, columns in tables(ask):
             if schema in ("raw", "raw_history") and len(columns) > 1:
                 shown = ", ".join(map(quoted, columns))
-                for row in ask(
-                    f"select distinct {shown} from {schema}.{quoted(table)} where {_hit(columns)}"
-                ):
+                known = ask(f"select distinct {shown} from {schema}.{quoted(table)} where {_hit(columns)}")
+                for row in known:
                     wide.update(value for value in row if value)
         if len(wide) == before:
             break
@@ -92,10 +91,8 @@ def erase(ask: Ask, hashes: set[str]) -> int:
     """Delete the people's rows everywhere; the ledger counts them as declared from now on."""
     meant(ask, hashes)
     feeds = {table: columns for schema, table, columns in tables(ask) if schema == "raw"}
-    for (
-        table,
-        columns,
-    ) in feeds.items():  # a row may lie in several versions of its content: it is one row of the file
+    for table, columns in feeds.items():
+        # a row may lie in several versions of its content: it is one row of the file
         every = " union ".join(
             f"select brand_id, _file_id, _line from {schema}.{quoted(table)} where {_hit(columns)}"
             for schema in ("raw", "raw_history")

@@ -6,6 +6,7 @@ hashes are written, to ``intake.suppression``, which the parser reads before it 
 
 from __future__ import annotations
 
+import codecs
 import csv
 import gzip
 import hashlib
@@ -135,13 +136,9 @@ def _clean_bytes(
         return None, 0
     if not dropped:
         return raw, 0
-    out = clean.encode("utf-8", "surrogateescape")
-    if encoding not in (
-        "utf-8",
-        "utf-16",
-        "utf-32",
-    ):  # without a mark the contract's encoding is expected again
-        out = clean.encode(encoding)
+    # a file that said its encoding by a mark still does; one without is read in the contract's encoding again
+    out = clean.encode("utf-8" if bom else encoding, "surrogateescape")
+    out = codecs.BOM_UTF8 + out if bom else out
     return (gzip.compress(out, mtime=0) if zipped else out), dropped
 
 

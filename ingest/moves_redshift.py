@@ -59,12 +59,13 @@ def replace(cursor: Any, contract: Contract, parsed: Parsed, row: LedgerRow) -> 
     return int(moved)
 
 
-def _ask(cursor: Any) -> Ask:
+def asker(cursor: Any) -> Ask:
+    """The cursor as the shared SQL calls it."""
     return lambda sql, parameters=(): rows_of(cursor, sql, parameters)
 
 
 def _surrounded(cursor: Any, contract: Contract, row: LedgerRow) -> bool:
-    return surrounded(_ask(cursor), contract, row.item.brand, row.sha256 or "", row.delivered)
+    return surrounded(asker(cursor), contract, row.item.brand, row.sha256 or "", row.delivered)
 
 
 def _settle(cursor: Any, contract: Contract, row: LedgerRow) -> int:
@@ -75,7 +76,7 @@ def _settle(cursor: Any, contract: Contract, row: LedgerRow) -> int:
         f"select {names}, _file_id, _delivered_at from incoming_rows"
     )
     key = version_key(contract)
-    return settle(_ask(cursor), contract, row.item.brand, row.sha256 or "", row.delivered, key)
+    return settle(asker(cursor), contract, row.item.brand, row.sha256 or "", row.delivered, key)
 
 
 def _versions(cursor: Any, contract: Contract, parsed: Parsed, row: LedgerRow) -> tuple[bool, bool]:

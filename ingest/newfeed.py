@@ -89,6 +89,9 @@ def staging_sql(document: dict[str, Any]) -> str:
         take("impressions", "null", "bigint"),
         take("clicks", "null", "bigint"),
         take("spend", "null", "decimal(18, 4)"),
+        "    _delivered_at",
+        "    _file_id",
+        "    _line",
     ]
     return (
         "select\n"

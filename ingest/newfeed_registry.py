@@ -105,6 +105,7 @@ def additions(
     )
     for path, opening, closing, entry in (
         (dbt / MODELS / "int_media_union.sql", "[", "]", f"(\"'{feed}'\", '{model}', {place})"),
+        (dbt / MODELS / "int_media_day.sql", "[", "]", f"'{model}'"),
         (
             dbt / MODELS / "int_campaign_name.sql",
             "[",

@@ -16,7 +16,7 @@ from ingest.contracts import Contract
 from ingest.erasure import Ask
 from ingest.judgements import registered
 from ingest.landing import Item
-from ingest.moves_redshift import replace, rows_of, upsert, version_key
+from ingest.moves_redshift import asker, replace, rows_of, upsert, version_key
 from ingest.outcomes import LOADED, NOOP
 from ingest.parsed import Parsed
 from ingest.resettle import DELIVERED, again
@@ -188,9 +188,8 @@ class RedshiftWarehouse:
                 "released_by in (select sha256 from intake.ledger where source_key = ? and sha256 <> ?)",
                 (row.sha256, item.brand, item.feed, item.source_key, row.sha256),
             )
-        ask: Ask = lambda sql, parameters=(): rows_of(cursor, sql, parameters)  # noqa: E731
         superseded = again(
-            ask,
+            asker(cursor),
             contract,
             item.brand,
             row.sha256 or "",

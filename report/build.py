@@ -363,11 +363,7 @@ def _worked(report: Report) -> None:
                 fmt.money(r.incremental_revenue_usd),
                 fmt.ratio(r.iroas),
                 fmt.interval(r.iroas_ci_low, r.iroas_ci_high),
-                fmt.MISSING
-                if fmt.missing(r.p_value)
-                else f"{r.p_value:.3f}"
-                if r.p_value >= 0.001
-                else "< 0.001",
+                fmt.p_value(r.p_value),
             ]
             for r in rows.itertuples()
         ],

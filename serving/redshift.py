@@ -196,8 +196,7 @@ def _write_copy(cursor: Any, redshift: Redshift, temporary: Path) -> None:
     with duckdb.connect(str(temporary)) as db:
         db.execute("create schema marts")
         for table, columns in sorted(_tables(cursor, "marts").items()):
-            # DuckDB finds the Arrow table by its name
-            rows = source.read(cursor, f"marts.{table}", [name for name, _ in columns])  # noqa: F841
+            db.register("rows", source.read(cursor, f"marts.{table}", [name for name, _ in columns]))
             db.execute(f"create table marts.{quote(table)} as select * from rows")
 
 

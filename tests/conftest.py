@@ -1,4 +1,4 @@
-"""What all tests share: where the reference data lie, and a clean environment."""
+"""What all tests share: where the reference data lie, a clean environment, and one stand-in for Redshift."""
 
 from __future__ import annotations
 
@@ -12,6 +12,8 @@ SHARED = ROOT.parent / "shared" / "data"
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+
+pytest_plugins = ["tests.redshift.fixtures"]
 
 
 @pytest.fixture(scope="session")

@@ -91,7 +91,7 @@ def _business(page: Context) -> None:
             Column("lag_days", "Sales this many days later", fmt.whole),
             Column("r", "Correlation of daily spend and sales", fmt.ratio),
             Column("n", "Days", fmt.whole),
-            Column("p", "p, days counted for their likeness", _small),
+            Column("p", "p, days counted for their likeness", fmt.p_value),
         ],
         "Pearson correlation by lag",
         key="correlation",
@@ -194,13 +194,6 @@ def _price(page: Context) -> None:
         "The best number of promotions a quarter is not identified: the lift is an average over promotion weeks, and these data do not "
         "show whether a third promotion in a quarter brings as much as the first."
     )
-
-
-def _small(value: object) -> str:
-    """A p-value: three decimals, never nought."""
-    if fmt.missing(value):
-        return fmt.MISSING
-    return "< 0.001" if float(value) < 0.001 else f"{float(value):.3f}"  # type: ignore[arg-type]
 
 
 def _points(value: object) -> str:

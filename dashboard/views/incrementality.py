@@ -181,11 +181,7 @@ def _lifts(page: Context) -> None:
         Column("lift", "Change in sales", fmt.text, False, under="lift_interval"),
         Column("incremental_revenue_usd", "In dollars", fmt.money),
         Column("iroas", "Sales per dollar", fmt.ratio, under="iroas_interval"),
-        Column(
-            "p_value",
-            "p",
-            lambda v: fmt.MISSING if fmt.missing(v) else f"{v:.3f}" if v >= 0.001 else "< 0.001",
-        ),
+        Column("p_value", "p", fmt.p_value),
     ]
     primary = rows[rows.is_primary.astype(bool)] if "is_primary" in rows and rows.is_primary.any() else rows
     ui.table(

@@ -75,18 +75,14 @@ def as_result(
     """Estimates from coefficients by name and their covariance; `depth` is the mean log price cut of promotions."""
     quantile = float(stats.t.ppf(0.5 + LEVEL / 2, spread.degrees))
 
-    def of(name: str) -> Estimate | None:
-        if name not in names:
-            return None
+    def of(name: str) -> Estimate:
         j = names.index(name)
         half = quantile * float(np.sqrt(max(spread.matrix[j, j], 0.0)))
         return Estimate(float(coefficients[j]), float(coefficients[j] - half), float(coefficients[j] + half))
 
-    price, promo = of("price"), of("promo")
-    assert price is not None  # noqa: S101 - a fit without a price is refused earlier
     gross = net = None
-    if promo is not None:
-        gross = Estimate(*(100 * float(np.expm1(v)) for v in promo.rounded()))
+    if "promo" in names:
+        gross = Estimate(*(100 * float(np.expm1(v)) for v in of("promo").rounded()))
         if any(n.startswith("promo lag") for n in names):
             value = net_lift(names, coefficients, depth)
             step = np.sqrt(np.maximum(np.diag(spread.matrix), 1e-16)) * 1e-3
@@ -103,10 +99,10 @@ def as_result(
             half = quantile * float(np.sqrt(max(float(gradient @ spread.matrix @ gradient), 0.0)))
             net = Estimate(value, value - half, value + half)
     return ElasticityResult(
-        price,
+        of("price"),
         gross,
         net,
-        of("interaction"),
+        of("interaction") if "interaction" in names else None,
         spread.kind,
         method,
         rows,

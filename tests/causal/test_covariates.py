@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -28,7 +29,7 @@ def lift_of(draw: Draw, *, told: bool, method: str = "did_log") -> Lift:
 
 
 @pytest.mark.parametrize("kind", [uneven_media, price_moves])
-def test_known_causes_bring_the_estimate_nearer_and_the_interval_in(kind) -> None:  # type: ignore[no-untyped-def]
+def test_known_causes_bring_the_estimate_nearer_and_the_interval_in(kind: Callable[..., Draw]) -> None:
     errors: dict[bool, list[float]] = {True: [], False: []}
     widths: dict[bool, list[float]] = {True: [], False: []}
     for seed in range(12):

@@ -120,6 +120,7 @@ def added(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Project, D
 def test_the_command_writes_all_there_is_to_write(added: tuple[Project, Decimal, list[Path]]) -> None:
     assert sorted(map(str, added[2])) == [
         "dbt/models/intermediate/media/int_campaign_name.sql",
+        "dbt/models/intermediate/media/int_media_day.sql",
         "dbt/models/intermediate/media/int_media_union.sql",
         "dbt/models/staging/acme_ads/_acme_ads__sources.yml",
         "dbt/models/staging/acme_ads/stg_acme_ads__media_daily.sql",
@@ -225,3 +226,20 @@ def test_no_planted_identifier_behind_the_intake(added: Added) -> None:
     for file in (project.warehouse, project.serving):
         for table, text in texts(file):
             assert found(text, words) == [], (file.name, table)
+
+
+def test_a_later_delivery_reaches_the_daily_mart_too(added: Added) -> None:
+    """The mart is built by day: the new feed must be among those whose days it watches."""
+    project, total, _ = added
+    later = project.folder / "landing" / "brand=alpha" / "acme_ads" / "acme__20260202T060000Z.csv"
+    day = (world.SUNDAY + timedelta(days=21)).isoformat()
+    later.write_text(
+        "Day,Campaign ID,Campaign Name,DMA,Impressions,Clicks,Cost,Placement\n"
+        f"{day},77,Acme Winter,501,1000,10,$12.34,feed\n"
+    )
+    project.run(BIN / "python", "-m", "ingest", "run")
+    project.dbt("build", "--select", "+fct_media_daily", "--exclude-resource-type", "test", "unit_test")
+    project.dbt("test", "--select", "media_spend_equals_staging")
+    assert rows(project, f"select sum(spend_usd) from marts.fct_media_daily {ACME}") == [
+        (total + Decimal("12.34"),)
+    ]

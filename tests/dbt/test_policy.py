@@ -118,6 +118,34 @@ def test_walls_between_the_layers(manifest: dict[str, Any]) -> None:
                 )
 
 
+def staging_above(manifest: dict[str, Any], name: str) -> set[str]:
+    """Staging models that a model reads, through whatever stands between."""
+    found, todo = set[str](), [f"model.warehouse.{name}"]
+    while todo:
+        node = manifest["nodes"][todo.pop()]
+        if node["path"].startswith("staging"):
+            found.add(node["name"])
+        todo += [p for p in node["depends_on"]["nodes"] if p.startswith("model.")]
+    return found
+
+
+def test_an_increment_watches_every_feed_it_is_made_of(manifest: dict[str, Any]) -> None:
+    """A feed that the state of a mart leaves out would load, and its later deliveries never reach the mart."""
+    states = {
+        node["name"]: meta(node)["state"].removesuffix("__partitions")
+        for node in models(manifest, "marts")
+        if node["config"]["materialized"] == "incremental"
+    }
+    assert len(states) >= 4
+    reference = staging_above(manifest, "int_reference_state")
+    # int_pos_item lists the items of the stock feeds too; a sale joins its own item, which its own feed brings
+    stock = {"stg_amazon_vendor__inventory", "stg_walmart__store_inventory", "stg_target__inventory"}
+    listed_only = {"fct_pos_daily": stock}
+    for mart, state in states.items():
+        watched = staging_above(manifest, states.get(state, state)) | reference
+        assert staging_above(manifest, mart) - watched - listed_only.get(mart, set()) == set(), mart
+
+
 def test_models_are_named_by_their_layer(manifest: dict[str, Any]) -> None:
     patterns = {"staging": r"stg_[a-z0-9]+(_[a-z0-9]+)*__[a-z0-9_]+", "intermediate": r"int_[a-z0-9_]+", "features": r"(feat|int)_[a-z0-9_]+",
                 "marts": r"(dim|fct)_[a-z0-9_]+"}  # fmt: skip

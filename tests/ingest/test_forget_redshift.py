@@ -13,13 +13,12 @@ from ingest.pii import Hasher
 from settings import load_settings
 from tests.faults.catalogue import good
 from tests.ingest.helpers import place
-from tests.redshift.conftest import environment, standin, warehouse  # noqa: F401  (fixtures)
 
 pytestmark = pytest.mark.redshift
 CONTRACTS = load_contracts()
 
 
-def test_forgotten_people_stay_away_on_redshift(environment: dict[str, str], tmp_path: Path) -> None:  # noqa: F811
+def test_forgotten_people_stay_away_on_redshift(environment: dict[str, str], tmp_path: Path) -> None:
     landing, contract = tmp_path / "landing", CONTRACTS["crm_customers"]
     settings = load_settings(
         {**environment, "LANDING_URI": str(landing), "WAREHOUSE_PATH": str(tmp_path / "data" / "w.duckdb"),

@@ -18,7 +18,6 @@ from ingest.worker import Worker
 from settings import Settings, load_settings
 from tests.faults.catalogue import good_rows, render, sources
 from tests.ingest.helpers import place, settings_for
-from tests.redshift.conftest import environment, standin, warehouse  # noqa: F401  (fixtures)
 
 CONTRACTS = load_contracts()
 FEEDS = ["google_ads_campaign", "crm_customers"]  # replaced by day, merged by key
@@ -196,7 +195,7 @@ def test_people_who_were_forgotten_do_not_come_back_with_a_file(tmp_path: Path) 
 @pytest.mark.parametrize("feed", FEEDS)
 def test_content_that_comes_back_on_redshift(
     feed: str,
-    environment: dict[str, str],  # noqa: F811
+    environment: dict[str, str],
     tmp_path: Path,
 ) -> None:
     settings = load_settings(

@@ -72,7 +72,6 @@ def side_by_side(nation: Panel, chasers: tuple[str, ...], seed: int, effort: Eff
         peer = sampling.sample(part, t0, effort, seed)
         runs.append(peer)
         for name, draws, seconds in ((OWN, own, spent), (PEER, peer.forecast, peer.cpu_seconds)):
-            assert draws is not None  # noqa: S101 - a fold has periods ahead
             found = forecast_scores(actual, draws) | {"cpu_seconds": seconds}
             rows += [(name, fold, metric, value) for metric, value in found.items()]
     start = time.process_time()

@@ -25,10 +25,10 @@ class Effort:
 
 @dataclass(frozen=True)
 class Sampled:
-    """returns (S, C) draws; forecast (S, H) money or None; R-hat and bulk ESS of the worst parameter, divergences."""
+    """returns (S, C) draws; forecast (S, H) money, H of 0 where all is known; R-hat and bulk ESS of the worst parameter, divergences."""
 
     returns: Array
-    forecast: Array | None
+    forecast: Array
     r_hat: float
     ess: float
     divergences: int
@@ -87,7 +87,8 @@ def sample(panel: Panel, known: int, effort: Effort, seed: int) -> Sampled:
     gain = model.compute_channel_contribution_original_scale().sum("date")
     gain = gain.stack(s=("chain", "draw")).transpose("s", "channel").values
     spend = panel.spend[:, 0, :known].sum(axis=1)
-    forecast = None
+    returns = np.asarray(gain / np.where(spend > 0, spend, np.nan))
+    forecast = np.empty((len(returns), 0))
     if known < len(frame):
         ahead = model.sample_posterior_predictive(
             frame.iloc[known:],
@@ -100,7 +101,7 @@ def sample(panel: Panel, known: int, effort: Effort, seed: int) -> Sampled:
         forecast = np.asarray(values.transpose("sample", "date").values)
     fitted = model.fit_result
     return Sampled(
-        returns=np.asarray(gain / np.where(spend > 0, spend, np.nan)),
+        returns=returns,
         forecast=forecast,
         r_hat=float(az.rhat(fitted).to_array().max()),
         ess=float(az.ess(fitted).to_array().min()),
