@@ -187,10 +187,12 @@ def _write_copy(db: duckdb.DuckDBPyConnection, tables: list[str], target: Path) 
     literal = str(temporary).replace("'", "''")
     try:
         db.execute(f"attach '{literal}' as serving")
+        db.execute("begin")  # one transaction: a thousand comments would each wait for the disk
         db.execute("create schema serving.marts")
         for table in tables:
             db.execute(f"create table serving.marts.{quote(table)} as select * from marts.{quote(table)}")
         _copy_comments(db, tables)
+        db.execute("commit")
         db.execute("checkpoint serving")
         db.execute("detach serving")
         move_over(temporary, target)
