@@ -103,7 +103,9 @@ def test_hostile_files_are_refused_while_everything_else_proceeds(
     world: Path, undisturbed: Path, tmp_path: Path
 ) -> None:
     landing = shutil.copytree(world / "landing", tmp_path / "landing")
-    sales = sorted((landing / "walmart_store_sales").glob("*.csv.gz"))[-1]
+    # the file delivered last: an older one, delivered again, would rightly take its restatement back
+    files = (landing / "walmart_store_sales").glob("*.csv.gz")
+    sales = max(files, key=lambda path: path.name.split("__")[1])
     (
         landing / "walmart_store_sales" / "walmart_store_sales_20261101_20261101__20261102T080000Z.csv"
     ).write_text("<!doctype html><html><body>503 Service Unavailable</body></html>")
