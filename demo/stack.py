@@ -178,6 +178,7 @@ class Stack:
             "DO_NOT_TRACK": "1",
             "DBT_SEND_ANONYMOUS_USAGE_STATS": "false",
             # the console has what the debug log file repeats; Cosmos keeps manifest.json beside the parse, so it stays on
+            "DBT_WRITE_JSON": "true",
             "DBT_LOG_LEVEL_FILE": "none",
             "DBT_CACHE_SELECTED_ONLY": "true",
             "OMP_NUM_THREADS": "1",
