@@ -83,7 +83,7 @@ def lift_conflicts(posterior: Posterior) -> tuple[dict[str, str], list[dict[str,
     ones it is made here.
     """
     panel, options = posterior.panel, posterior.options
-    draws = posterior.blind
+    draws, dictionaries = posterior.blind, posterior.first
     if draws is None:
         light = replace(options, chains=2, warmup=40, keep=60)
         draws = fit(replace(panel, lift_tests=()), light).draws
@@ -92,7 +92,7 @@ def lift_conflicts(posterior: Posterior) -> tuple[dict[str, str], list[dict[str,
     for i, c in enumerate(posterior.channels):
         tests = [x for x in panel.lift_tests if x.channel == c]
         for k, test in enumerate(tests):
-            effect = draws.gamma[:, i] * posterior.dictionaries[i].lift_effect[k][draws.candidate[:, i]]
+            effect = draws.gamma[:, i] * dictionaries[i].lift_effect[k][draws.candidate[:, i]]
             mean, sd = float(effect.mean()), float(effect.std())
             z = (test.incremental - mean) / float(np.hypot(sd, test.std_error))
             rows.append(

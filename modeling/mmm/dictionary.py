@@ -12,9 +12,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.linalg import qr, solve_triangular
 
 from modeling.mmm.panel import LiftTest, Panel
+from modeling.mmm.refine import finer
 from modeling.mmm.transforms import Array, Grid, adstock_series
 
 _SAMPLE_ROWS = 1600
@@ -172,6 +174,15 @@ def build_dictionary(panel: Panel, channel: int, grid: Grid, max_rank: int = 48)
         readings=readings,
         grid=grid,
     )
+
+
+def refined(
+    panel: Panel, channel: int, first: ChannelDictionary, drawn: NDArray[np.int_], max_rank: int
+) -> ChannelDictionary:
+    """The channel's dictionary on a finer grid around the candidates `drawn` (S,); `first` itself where they are many."""
+    share = np.bincount(drawn % len(first.grid), minlength=len(first.grid)) / len(drawn)
+    grid = finer(first.grid, share)
+    return first if grid is first.grid else build_dictionary(panel, channel, grid, max_rank)
 
 
 def first_order(panel: Panel, test: LiftTest) -> tuple[float, float]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
@@ -9,9 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from modeling.mmm import baseline, sampler
-from modeling.mmm.baseline import Deviations, ErrorModel, Frame, Moments
+from modeling.mmm.baseline import Deviations, ErrorModel, Frame
 from modeling.mmm.demand import demand_controls, demand_term
-from modeling.mmm.dictionary import ChannelDictionary, build_dictionary
+from modeling.mmm.dictionary import ChannelDictionary, build_dictionary, refined
 from modeling.mmm.panel import Panel
 from modeling.mmm.sampler import Block, Draws, Prior
 from modeling.mmm.signs import NEGATIVE_T, free_t_values
@@ -49,7 +50,7 @@ class Posterior:
 
     channels: positions of the modelled channels (those with spend); dictionaries and draws in that order; draws'
     columns after the channels belong to the demand terms, of the channels at the positions `demand_of`; `blind`:
-    draws of a short fit without experiments (geo panels).
+    draws of a short fit without experiments (geo panels), of the candidates of the dictionaries `first`.
     """
 
     panel: Panel
@@ -62,6 +63,7 @@ class Posterior:
     models: list[ErrorModel]
     demand_of: tuple[int, ...] = ()
     blind: Draws | None = None
+    first: tuple[ChannelDictionary, ...] = ()
 
     @cached_property
     def contradicted(self) -> NDArray[np.bool_]:
@@ -119,11 +121,65 @@ def fit(panel: Panel, options: Options = Options()) -> Posterior:
     dictionaries = tuple(build_dictionary(panel, c, grid, rank) for c in channels)
     marginal = {c: panel.channels[c] for c in channels if g > 1 and panel.channels[c] in options.chasers}
     frame = baseline.build_frame(panel, {n: demand_controls(panel, c) for c, n in marginal.items()})
+    design = _design(panel, channels, dictionaries, marginal, options)
+    blind, first = None, dictionaries
+    if g == 1:
+        moments = baseline.moments(frame, design.columns, baseline.error_grid(g))
+    else:
+        pilot, kept = _pilot(frame, design, options, g)
+        deviations = _deviations(panel, dictionaries, pilot)
+        dictionaries = tuple(
+            refined(panel, c, d, pilot.candidate[:, i], rank)
+            for i, (c, d) in enumerate(zip(channels, dictionaries, strict=True))
+        )
+        design = _design(panel, channels, dictionaries, marginal, options)
+        moments = baseline.moments(frame, design.columns, kept, deviations)
+        blind = with_returns(panel, first, pilot)
+    draws = sampler.sample(
+        moments,
+        design.unknowns,
+        options.prior,
+        seed=options.seed,
+        chains=options.chains,
+        warmup=options.warmup,
+        keep=options.keep,
+    )
+    return Posterior(
+        panel,
+        options,
+        channels,
+        dictionaries,
+        design.demand_basis,
+        frame,
+        with_returns(panel, dictionaries, draws),
+        moments.models,
+        design.demand_of,
+        blind,
+        first,
+    )
+
+
+@dataclass(frozen=True)
+class _Design:
+    """What is sampled: blocks of unknowns, their columns (N, G, T) with the outcome last, and the demand terms."""
+
+    unknowns: list[Block]
+    columns: Array
+    demand_basis: tuple[Array, ...]
+    demand_of: tuple[int, ...]
+
+
+def _design(
+    panel: Panel,
+    channels: tuple[int, ...],
+    dictionaries: tuple[ChannelDictionary, ...],
+    marginal: Mapping[int, str],
+    options: Options,
+) -> _Design:
     unknowns = [
         Block(d.coefs, d.log_prior, d.lift_effect, d.lift_mean, d.lift_sd, options.prior.support)
         for d in dictionaries
     ]
-    bases = [d.basis for d in dictionaries]
     demand_basis, demand_of = [], []
     empty = np.zeros(0)
     for i, c in enumerate(channels):
@@ -133,42 +189,12 @@ def fit(panel: Panel, options: Options = Options()) -> Posterior:
         demand_of.append(i)
         term = demand_term(panel, c, declared=panel.channels[c] in options.chasers)
         demand_basis.append(term.basis)
-        bases.append(term.basis)
         n = len(term.log_prior)
         unknowns.append(
             Block(term.coefs, term.log_prior, np.zeros((0, n)), empty, empty, odds, options.demand_scale)
         )
-    columns = np.concatenate([*bases, panel.outcome[None]])
-    models = baseline.error_grid(g)
-    if g == 1:
-        moments = baseline.moments(frame, columns, models)
-        blind = None
-    else:
-        moments, blind = _geo_moments(panel, channels, dictionaries, frame, columns, unknowns, options)
-    draws = sampler.sample(
-        moments,
-        unknowns,
-        options.prior,
-        seed=options.seed,
-        chains=options.chains,
-        warmup=options.warmup,
-        keep=options.keep,
-    )
-    draws = with_returns(panel, dictionaries, draws)
-    if blind is not None:
-        blind = with_returns(panel, dictionaries, blind)
-    return Posterior(
-        panel,
-        options,
-        channels,
-        dictionaries,
-        tuple(demand_basis),
-        frame,
-        draws,
-        moments.models,
-        tuple(demand_of),
-        blind,
-    )
+    columns = np.concatenate([*(d.basis for d in dictionaries), *demand_basis, panel.outcome[None]])
+    return _Design(unknowns, columns, tuple(demand_basis), tuple(demand_of))
 
 
 def with_returns(panel: Panel, dictionaries: tuple[ChannelDictionary, ...], draws: Draws) -> Draws:
@@ -193,40 +219,32 @@ def with_returns(panel: Panel, dictionaries: tuple[ChannelDictionary, ...], draw
     return replace(draws, gamma=gamma)
 
 
-def _geo_moments(
-    panel: Panel,
-    channels: tuple[int, ...],
-    dictionaries: tuple[ChannelDictionary, ...],
-    frame: Frame,
-    columns: Array,
-    unknowns: list[Block],
-    options: Options,
-) -> tuple[Moments, Draws]:
-    """Moments with geographies' own effects integrated out.
+def _pilot(frame: Frame, design: _Design, options: Options, g: int) -> tuple[Draws, list[ErrorModel]]:
+    """A short fit of a geo panel without experiments or own effects of places, and the error models worth keeping."""
+    models = [m for m in baseline.error_grid(g) if m.national_white in (0.0, 0.5) and m.geo_drift != 0.001]
+    moments = baseline.moments(frame, design.columns, models)
+    none = np.zeros(0)
+    untested = [
+        replace(u, lift_effect=u.lift_effect[:0], lift_mean=none, lift_sd=none) for u in design.unknowns
+    ]
+    pilot = sampler.sample(
+        moments, untested, options.prior, seed=options.seed + 1, chains=2, warmup=25, keep=30
+    )
+    return pilot, _nearby(moments.models, pilot.model, baseline.error_grid(g))
 
-    A short pilot finds each channel's typical transformation and the error models worth keeping; around these
-    every geography's deviation from the national effect gets a column. The deviations' spend-weighted mean is
-    held at zero, so that the channel's coefficient stays the realised national return.
+
+def _deviations(panel: Panel, dictionaries: tuple[ChannelDictionary, ...], pilot: Draws) -> Deviations:
+    """Columns for the places' own effects around each channel's typical transformation in the pilot.
+
+    The deviations' spend-weighted mean is held at zero, so that the channel's coefficient stays the realised
+    national return.
     """
     g = panel.shape[0]
-    pilot_models = [
-        m for m in baseline.error_grid(g) if m.national_white in (0.0, 0.5) and m.geo_drift != 0.001
-    ]
-    pilot_moments = baseline.moments(frame, columns, pilot_models)
-    none = np.zeros(0)
-    untested = [replace(u, lift_effect=u.lift_effect[:0], lift_mean=none, lift_sd=none) for u in unknowns]
-    pilot = sampler.sample(
-        pilot_moments, untested, options.prior, seed=options.seed + 1, chains=2, warmup=25, keep=30
-    )
-    n_c = len(channels)
-    noise = float(np.median(pilot.sigma2))
-    kept = _nearby(pilot_moments.models, pilot.model, baseline.error_grid(g))
-
-    n_groups = min(g, max(2, _MAX_DEVIATIONS // n_c))
+    n_groups = min(g, max(2, _MAX_DEVIATIONS // len(dictionaries)))
     order = np.argsort(-panel.size, kind="stable")
     group = np.empty(g, dtype=int)
     group[order] = np.arange(g) % n_groups if n_groups < g else np.arange(g)
-    deviations = []
+    columns = []
     money = panel.effect_money
     for c, d in enumerate(dictionaries):
         effect = pilot.gamma[:, c]
@@ -239,14 +257,9 @@ def _geo_moments(
         share = share / share.sum() if share.sum() > 0 else np.full(n_groups, 1.0 / n_groups)
         for k in range(n_groups):
             own = np.where((group == k)[:, None], curve, 0.0)
-            deviations.append(own - share[k] * curve)
-    moments = baseline.moments(
-        frame,
-        columns,
-        kept,
-        Deviations(np.stack(deviations), noise / _SPREADS**2, np.zeros(len(_SPREADS))),
-    )
-    return moments, pilot
+            columns.append(own - share[k] * curve)
+    noise = float(np.median(pilot.sigma2))
+    return Deviations(np.stack(columns), noise / _SPREADS**2, np.zeros(len(_SPREADS)))
 
 
 def _nearby(models: list[ErrorModel], drawn: np.ndarray, grid: list[ErrorModel]) -> list[ErrorModel]:
