@@ -20,7 +20,12 @@
     whatever macro or variable they are made with), the code of the tables behind those, and every seed (the registries). -#}
 {% macro code_version() -%}
     {%- if execute -%}
-        {%- set parts = definitions_above(model.depends_on.nodes, texts([definitions_query()])) -%}
+        {%- set above = models_above(model.depends_on.nodes) -%}
+        {%- set known = texts([definitions_query(above.values() | unique | sort)]) -%}
+        {%- set parts = [] -%}
+        {%- for parent, name in above.items() -%}
+            {%- do parts.append(parent ~ ' ' ~ known.get(name, graph.nodes[parent].checksum.checksum)) -%}
+        {%- endfor -%}
         {%- do parts.extend([graph.nodes[model.unique_id].checksum.checksum, shared_code()]) -%}
         {%- for node in graph.nodes.values() | selectattr('resource_type', 'equalto', 'seed') -%}
             {%- do parts.append(node.unique_id ~ ':' ~ node.checksum.checksum) -%}
@@ -29,16 +34,17 @@
     {%- endif -%}
 {%- endmacro %}
 
-{% macro definitions_above(parents, known) %}
-    {%- set parts = [] -%}
+{#- The models that a model is made of, through whatever stands between: their names in the database by id. -#}
+{% macro models_above(parents) %}
+    {%- set found = {} -%}
     {%- for parent in parents -%}
         {%- set node = graph.nodes.get(parent) -%}
         {%- if node and node.resource_type == 'model' -%}
-            {%- do parts.append(parent ~ ' ' ~ known.get(node_name(node), node.checksum.checksum)) -%}
-            {%- do parts.extend(definitions_above(node.depends_on.nodes, known)) -%}
+            {%- do found.update({parent: node_name(node)}) -%}
+            {%- do found.update(models_above(node.depends_on.nodes)) -%}
         {%- endif -%}
     {%- endfor -%}
-    {{ return(parts) }}
+    {{ return(found) }}
 {% endmacro %}
 
 {#- What the macros and variables that incremental marts use in their own bodies say at present, as one text. -#}

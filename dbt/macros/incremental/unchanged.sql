@@ -171,16 +171,17 @@
     where n.nspname in ('seeds', 'staging', 'intermediate', 'features', 'marts') and c.relkind in ('r', 'v')
 {% endmacro %}
 
-{#- 'schema.name' and a hash of the definition of every view. -#}
-{% macro definitions_query() %} {{ return(adapter.dispatch('definitions_query', 'warehouse')()) }} {% endmacro %}
-{% macro default__definitions_query() %}
+{#- 'schema.name' and a hash of the definition of those views. Of those only: Redshift locks what a definition names until the transaction
+    ends, and two models that each hold a table which the other wants to drop would wait for ever. -#}
+{% macro definitions_query(names) %} {{ return(adapter.dispatch('definitions_query', 'warehouse')(names)) }} {% endmacro %}
+{% macro default__definitions_query(names) %}
     select schema_name || '.' || view_name, md5(sql) from duckdb_views()
-    where database_name = current_database() and schema_name in ('staging', 'intermediate', 'marts')
+    where database_name = current_database() and schema_name || '.' || view_name in ('{{ names | join("', '") }}')
 {% endmacro %}
-{% macro redshift__definitions_query() %}
+{% macro redshift__definitions_query(names) %}
     select cast(v.schemaname as varchar(128)) || '.' || cast(v.viewname as varchar(128)), md5(cast(v.definition as varchar(65535)))
     from pg_catalog.pg_views as v
-    where v.schemaname in ('staging', 'intermediate', 'marts')
+    where cast(v.schemaname as varchar(128)) || '.' || cast(v.viewname as varchar(128)) in ('{{ names | join("', '") }}')
 {% endmacro %}
 
 {#- 'columns of schema.name' and a hash of names and types of every table that dbt does not make; nothing on Redshift, which lets nobody
