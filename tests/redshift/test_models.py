@@ -143,9 +143,13 @@ def marts(warehouse: Stack) -> Iterator[Any]:
     admin.autocommit = True
     cursor = admin.cursor()
     for schema in ("marts", "published"):
-        cursor.execute(f"select table_name from information_schema.tables where table_schema = '{schema}'")
-        for (table,) in list(cursor.fetchall()):
-            cursor.execute(f"drop table {schema}.{table} cascade")
+        cursor.execute(
+            "select table_name, table_type from information_schema.tables "
+            f"where table_schema = '{schema}' order by table_type desc"
+        )
+        for table, kind in list(cursor.fetchall()):  # views first: a table takes those that read it along
+            what = "view" if kind == "VIEW" else "table"
+            cursor.execute(f"drop {what} if exists {schema}.{table} cascade")
     cursor.execute("delete from runs.published_version")
     builder = warehouse.connect(user=roles.BUILDER)
     builder.autocommit = True
