@@ -74,8 +74,10 @@ def _finish(folder: Path, log: Path) -> str:
 @pytest.fixture(scope="module")
 def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("undisturbed")
-    _finish(folder, folder / "demo.log")
-    subprocess.run([sys.executable, "-m", "demo", "stop"], cwd=ROOT, env=_environment(folder), check=True)
+    try:
+        _finish(folder, folder / "demo.log")
+    finally:
+        subprocess.run([sys.executable, "-m", "demo", "stop"], cwd=ROOT, env=_environment(folder), check=True)
     return folder
 
 
