@@ -115,7 +115,7 @@ def test_a_filter_changes_the_figures_and_the_address(chromium: Any, address: st
     tab.wait_for_function(f"before => ({read})() !== before", arg=before, timeout=WAIT)
     assert "period=Last+4+weeks" in tab.url
     tab.get_by_role("link", name="Channels").click()
-    tab.wait_for_function("() => document.querySelector('h1').innerText === 'Channels'", timeout=WAIT)
+    tab.wait_for_function("() => document.querySelector('h1')?.innerText === 'Channels'", timeout=WAIT)
     settle(tab)
     assert "period=Last+4+weeks" in tab.url, "a view keeps its filters from page to page"
     tab.context.close()

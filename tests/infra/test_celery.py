@@ -42,7 +42,7 @@ def spread():
         mine = os.environ["CELERY_TEST_WORKER"]
         with (OUT / f"started-{n}").open("a") as out:
             out.write(f"{mine}\\n")
-        time.sleep(60 if n == 0 and not (OUT / "killed").exists() else 0)
+        time.sleep(300 if n == 0 and not (OUT / "killed").exists() else 0)
         command = [sys.executable, "-m", "modeling", "attribution", "--paths", str(OUT / "paths.csv"), "--out", str(OUT / f"fit-{n}")]
         subprocess.run(command, check=True, cwd=os.environ["CELERY_TEST_ROOT"])
         (OUT / f"done-{n}").write_text(mine)
@@ -222,8 +222,8 @@ def test_two_workers_share_and_a_killed_one_is_replaced(cluster: Cluster) -> Non
         lambda: len({p.read_text().split()[0] for p in out.glob("started-*")}) == 2,
         240,
     )
-    (out / "killed").write_text(victim)
     cluster.kill(victim)
+    (out / "killed").write_text(victim)  # only now: the task that waits for it must not end before its worker
     until(
         cluster,
         "the run succeeds",
