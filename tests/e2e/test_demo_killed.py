@@ -13,6 +13,8 @@ from pathlib import Path
 import psutil
 import pytest
 
+from demo.stack import Stack
+from settings import load_settings
 from tests.e2e import chain
 
 pytestmark = pytest.mark.e2e
@@ -44,12 +46,17 @@ def _demo(folder: Path, log: Path) -> subprocess.Popen[bytes]:
 
 
 def _kill_everything(process: subprocess.Popen[bytes], folder: Path) -> None:
-    """SIGKILL to every process that has this test's warehouse in its environment, as a power cut would."""
+    """SIGKILL to every process of this test's demo, as a power cut would.
+
+    Airflow writes titles over its processes' environments, so these are found by the demo's list and their families.
+    """
+    parts = {part["pid"] for part in Stack(load_settings(_environment(folder)))._read().values()}
     mine = []
     for other in psutil.process_iter():
         with suppress(psutil.Error):
-            if other.environ().get("WAREHOUSE_PATH") == str(folder / "warehouse.duckdb"):
-                mine.append(other)
+            named = other.environ().get("WAREHOUSE_PATH") == str(folder / "warehouse.duckdb")
+            if named or other.pid in parts:
+                mine += [other, *other.children(recursive=True)]
     for other in mine:
         with suppress(psutil.Error):
             other.send_signal(signal.SIGKILL)
