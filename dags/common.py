@@ -70,15 +70,12 @@ DAG_ARGS: dict[str, Any] = {
 }
 
 
-def words(*command: str, python: str = PYTHON, niceness: int = 0) -> str:
+def words(*command: str, python: str = PYTHON) -> str:
     """Shell text of a Python command of this project, e.g. ``words("ingest", "run")``."""
-    nice = ["nice", "-n", str(niceness)] if niceness else []
-    return "exec " + shlex.join([*nice, python, "-m", *command])
+    return "exec " + shlex.join([python, "-m", *command])
 
 
-def fit_commands(
-    folder: str, *, stage: str = "", job: str = "", python: str = PYTHON, niceness: int = 0
-) -> list[str]:
+def fit_commands(folder: str, *, stage: str = "", job: str = "", python: str = PYTHON) -> list[str]:
     """Shell texts of the fits that a snapshot's plan asks for, of one stage or of one job if it is named."""
     stages = json.loads((Path(folder) / "plan.json").read_text())
     units = stages[stage] if stage else [unit for units in stages.values() for unit in units]
@@ -94,7 +91,6 @@ def fit_commands(
             "--snapshot",
             folder,
             python=python,
-            niceness=niceness,
         )
         for u in units
         if not job or u["job"] == job

@@ -33,8 +33,8 @@ def fit_models() -> None:
 
     @task
     def plan(folder: str, stage: str) -> list[str]:
-        """Commands of one stage's units; what no other waits for leaves the processor to the waves."""
-        return fit_commands(folder, stage=stage, niceness=10 if stage == "alone" else 0)
+        """Commands of one stage's units."""
+        return fit_commands(folder, stage=stage)
 
     @task(trigger_rule="all_done", pool=WRITER_POOL, outlets=[RUNS])
     def record(folder: str) -> dict[str, int]:
