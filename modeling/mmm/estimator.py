@@ -121,7 +121,8 @@ def fit(panel: Panel, options: Options = Options()) -> Posterior:
     dictionaries = tuple(build_dictionary(panel, c, grid, rank) for c in channels)
     marginal = {c: panel.channels[c] for c in channels if g > 1 and panel.channels[c] in options.chasers}
     frame = baseline.build_frame(panel, {n: demand_controls(panel, c) for c, n in marginal.items()})
-    design = _design(panel, channels, dictionaries, marginal, options)
+    demand = _demand(panel, channels, marginal, options)
+    design = _design(panel, dictionaries, demand, options)
     blind, first = None, dictionaries
     if g == 1:
         moments = baseline.moments(frame, design.columns, baseline.error_grid(g))
@@ -132,7 +133,7 @@ def fit(panel: Panel, options: Options = Options()) -> Posterior:
             refined(panel, c, d, pilot.candidate[:, i], rank)
             for i, (c, d) in enumerate(zip(channels, dictionaries, strict=True))
         )
-        design = _design(panel, channels, dictionaries, marginal, options)
+        design = _design(panel, dictionaries, demand, options)
         moments = baseline.moments(frame, design.columns, kept, deviations)
         blind = with_returns(panel, first, pilot)
     draws = sampler.sample(
@@ -149,11 +150,11 @@ def fit(panel: Panel, options: Options = Options()) -> Posterior:
         options,
         channels,
         dictionaries,
-        design.demand_basis,
+        demand.basis,
         frame,
         with_returns(panel, dictionaries, draws),
         moments.models,
-        design.demand_of,
+        demand.of,
         blind,
         first,
     )
@@ -161,40 +162,49 @@ def fit(panel: Panel, options: Options = Options()) -> Posterior:
 
 @dataclass(frozen=True)
 class _Design:
-    """What is sampled: blocks of unknowns, their columns (N, G, T) with the outcome last, and the demand terms."""
+    """What is sampled: blocks of unknowns, and their columns (N, G, T) with the outcome last."""
 
     unknowns: list[Block]
     columns: Array
-    demand_basis: tuple[Array, ...]
-    demand_of: tuple[int, ...]
 
 
-def _design(
-    panel: Panel,
-    channels: tuple[int, ...],
-    dictionaries: tuple[ChannelDictionary, ...],
-    marginal: Mapping[int, str],
-    options: Options,
-) -> _Design:
-    unknowns = [
-        Block(d.coefs, d.log_prior, d.lift_effect, d.lift_mean, d.lift_sd, options.prior.support)
-        for d in dictionaries
-    ]
-    demand_basis, demand_of = [], []
+@dataclass(frozen=True)
+class _Demand:
+    """The demand terms: their columns (R, G, T), blocks of unknowns, and their channels' positions."""
+
+    basis: tuple[Array, ...]
+    blocks: list[Block]
+    of: tuple[int, ...]
+
+
+def _demand(
+    panel: Panel, channels: tuple[int, ...], marginal: Mapping[int, str], options: Options
+) -> _Demand:
+    basis, blocks, positions = [], [], []
     empty = np.zeros(0)
     for i, c in enumerate(channels):
         odds = options.chaser_prior if panel.channels[c] in options.chasers else options.chasing
         if odds <= 0 or c in marginal:
             continue
-        demand_of.append(i)
         term = demand_term(panel, c, declared=panel.channels[c] in options.chasers)
-        demand_basis.append(term.basis)
         n = len(term.log_prior)
-        unknowns.append(
+        basis.append(term.basis)
+        blocks.append(
             Block(term.coefs, term.log_prior, np.zeros((0, n)), empty, empty, odds, options.demand_scale)
         )
-    columns = np.concatenate([*(d.basis for d in dictionaries), *demand_basis, panel.outcome[None]])
-    return _Design(unknowns, columns, tuple(demand_basis), tuple(demand_of))
+        positions.append(i)
+    return _Demand(tuple(basis), blocks, tuple(positions))
+
+
+def _design(
+    panel: Panel, dictionaries: tuple[ChannelDictionary, ...], demand: _Demand, options: Options
+) -> _Design:
+    blocks = [
+        Block(d.coefs, d.log_prior, d.lift_effect, d.lift_mean, d.lift_sd, options.prior.support)
+        for d in dictionaries
+    ]
+    columns = np.concatenate([*(d.basis for d in dictionaries), *demand.basis, panel.outcome[None]])
+    return _Design([*blocks, *demand.blocks], columns)
 
 
 def with_returns(panel: Panel, dictionaries: tuple[ChannelDictionary, ...], draws: Draws) -> Draws:

@@ -14,13 +14,14 @@ from modeling.forecast.candidates.regression import harmonic_ar
 from modeling.forecast.candidates.smoothing import smooth
 from modeling.forecast.candidates.yardsticks import four_week_mean, seasonal_naive
 from modeling.forecast.censor import unconstrained
+from modeling.forecast.closed import closed_days
 from modeling.forecast.combine import _apart, choose
 from modeling.forecast.engine import forecast_panel
 from modeling.forecast.hierarchy import build_tree, coherent_quantiles, reconcile_means, shrunk_covariance
 from modeling.forecast.intermittent import factors
 from modeling.forecast.intervals import _rest, calibrate
 from modeling.forecast.linear import yule_walker
-from modeling.forecast.panel import Panel, closed_days, read_panel
+from modeling.forecast.panel import Panel, read_panel
 from modeling.forecast.prepare import View
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import json
 import subprocess
 import sys
@@ -48,11 +49,17 @@ def test_the_subject_leaves_files_that_hold_stray_bytes_or_other_encodings(tmp_p
     settings = settings_for(tmp_path)
     stray = crm(settings, "stray", GOOD.replace(b"per3,", b"per\xff3,"))
     wide = crm(settings, "wide", GOOD.replace(b"per7,", b"per77,").decode().encode("utf-32"))
+    marked = crm(settings, "marked", codecs.BOM_UTF8 + GOOD.replace(b"per8,", b"per88,"))
     ingest(settings)
     report = forget(settings, CONTRACTS, ["person5@example.org"])
-    assert (report.landing_files, report.landing_rows) == (2, 2)
+    assert (report.landing_files, report.landing_rows) == (3, 3)
+    assert marked.read_bytes().startswith(codecs.BOM_UTF8)
     assert stray.read_bytes().count(b"\n") == GOOD.count(b"\n") - 1 and b"per\xff3," in stray.read_bytes()
-    for path, encoding in ((stray, "latin-1"), (wide, "utf-32")):  # each file keeps its encoding
+    for path, encoding in (
+        (stray, "latin-1"),
+        (wide, "utf-32"),
+        (marked, "utf-8-sig"),
+    ):  # each file keeps its encoding
         text = path.read_bytes().decode(encoding)
         assert "person5@" not in text and "person6@" in text
     assert ingest(settings) == []
