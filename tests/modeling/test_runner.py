@@ -12,14 +12,17 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
+import numpy as np
 import pandas as pd
+import pyarrow.parquet as pq
 import pytest
 
 from modeling import runner, runner_cli
 from modeling.errors import Refusal
 from modeling.io import RUN_TABLES
+from modeling.io.base import COMMON_COLUMNS
 from modeling.io.duckdb import DuckDBWarehouse
-from modeling.runner import JobResult, Snapshot
+from modeling.runner import JobResult, Snapshot, write_output
 from settings import load_settings
 
 SPEC_A = {
@@ -201,3 +204,16 @@ def test_old_snapshots_and_dead_halves_go(tmp_path: Path) -> None:
         os.utime(folder, (moment, moment))
     assert runner_cli.prune(tmp_path, keep=2) == [".snapshot-dead", "old"]
     assert sorted(f.name for f in tmp_path.iterdir()) == [".snapshot-live", "middle", "new", "no_snapshot"]
+
+
+def test_money_is_rounded_once_to_the_marts_decimals(tmp_path: Path) -> None:
+    """Engines round a double between two decimals differently: 15 digits of 202856.14124999998 end in a five."""
+    run = dict.fromkeys(COMMON_COLUMNS)
+    frame = pd.DataFrame(
+        {"spend_usd": [202856.14124999998, np.nan, -0.00005001], "share": [1 / 3, 2 / 3, 0.0]}
+    )
+    columns = {"spend_usd": "double precision", "share": "double precision"}
+    write_output(frame, columns, run, tmp_path / "found.parquet")
+    there = pq.read_table(tmp_path / "found.parquet").to_pandas()
+    assert there.spend_usd.tolist()[::2] == [202856.1412, -0.0001] and np.isnan(there.spend_usd[1])
+    assert there.share.tolist() == frame.share.tolist()

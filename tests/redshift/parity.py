@@ -104,12 +104,9 @@ def dbt(
     return subprocess.run([*DBT, *arguments, *paths], cwd=ROOT, env=env, capture_output=True, text=True)
 
 
-def compare(
-    db: duckdb.DuckDBPyConnection, left: str, right: pa.Table, names: Sequence[str], *, rounded: bool = False
-) -> list[str]:
+def compare(db: duckdb.DuckDBPyConnection, left: str, right: pa.Table, names: Sequence[str]) -> list[str]:
     """Up to three differences between a query's rows and ``right``: decimals exact, floats to 1e-9 relative.
 
-    Where decimals are ``rounded`` floats they may differ by one in their last place, because sums in another order do.
     Rows are paired after sorting by everything that is not a float; DuckDB is used as the calculator only.
     """
     db.execute(f"create or replace temp table left_rows as {left}")
@@ -129,8 +126,6 @@ def compare(
         ]
         return [f"{counts[0]} against {counts[1]} rows; only left {only[0]}, only right {only[1]}"]
     floats = [n for n in names if kinds[n] in ("DOUBLE", "FLOAT")]
-    if rounded:
-        floats += [n for n in names if kinds[n].startswith("DECIMAL")]
     exact = [n for n in names if n not in floats]
     order = ", ".join(map(quote, [*exact, *floats]))
     found = []
@@ -142,10 +137,7 @@ def compare(
     for i, name in enumerate(names):
         differs = f"a_{i} is distinct from b_{i}"
         if name in floats:
-            if kinds[name].startswith("DECIMAL"):
-                near = f"abs(a_{i} - b_{i}) <= {10.0 ** -int(kinds[name].rstrip(')').split(',')[1]):.10f}"
-            else:
-                near = f"isfinite(a_{i}) and isfinite(b_{i}) and abs(a_{i} - b_{i}) <= 1e-9 * greatest(abs(a_{i}), abs(b_{i})) + 1e-12"
+            near = f"isfinite(a_{i}) and isfinite(b_{i}) and abs(a_{i} - b_{i}) <= 1e-9 * greatest(abs(a_{i}), abs(b_{i})) + 1e-12"
             differs += f" and not coalesce({near}, false)"
         rows = db.execute(f"select a_{i}, b_{i}, a_0 from both_rows where {differs} limit 2").fetchall()
         found += [f"{name}: {a!r} against {b!r} near {first!r}" for a, b, first in rows]
@@ -223,12 +215,7 @@ def differences(
                 compared[name] = expected
             try:
                 found = compare(
-                    db,
-                    query,
-                    rows_of(cursor, staging, stack.copy_role, name, kept, expected),
-                    kept,
-                    # what a model found: floats, rounded on the way into the warehouse; the ledger's money is exact
-                    rounded=name.split(".")[0] in ("marts", "runs") and "run_id" in columns,
+                    db, query, rows_of(cursor, staging, stack.copy_role, name, kept, expected), kept
                 )
             except (redshift_connector.Error, pa.ArrowException, duckdb.Error) as error:
                 found = [str(error)[:300]]
