@@ -28,27 +28,42 @@ from tests.ingest.kills import FEEDS, Stage
 RUNS = 8
 
 
+PARTS = (
+    *(f"select * from {schema}.{feed}" for feed in FEEDS for schema in ("raw", "raw_history")),
+    "select * from intake.partition_version",
+    "select feed, sha256, line, reason, field, row_text from intake.quarantine",
+    "select feed, sha256, code, detail, row_count from intake.warning",
+)
+
+
 def held(settings: Settings) -> str:
     """Digest of all that orders must not change: current rows and superseded ones in every column (file, line, times and
     successor included), the versions of every partition, refused rows and warnings. Name and time of the delivery that
     first brought a refused row are facts about the arrival, like the ledger's words, and stay out."""
-    parts = [f"select * from {schema}.{feed}" for feed in FEEDS for schema in ("raw", "raw_history")]
-    parts += [
-        "select * from intake.partition_version",
-        "select feed, sha256, line, reason, field, row_text from intake.quarantine",
-        "select feed, sha256, code, detail, row_count from intake.warning",
-    ]
     connection = duckdb.connect(str(settings.warehouse_path), read_only=True)
     try:
         found = [
             connection.execute(
                 f"select count(*), coalesce(sum(hash(x)::hugeint), 0) from ({part}) as x"
             ).fetchone()
-            for part in parts
+            for part in PARTS
         ]
     finally:
         connection.close()
     return hashlib.sha256(str(found).encode()).hexdigest()[:12]
+
+
+def unlike(one: Settings, other: Settings) -> list[str]:
+    """What one warehouse holds and the other does not, up to three rows of each part and side."""
+    found = []
+    for mine, theirs, side in ((one, other, "only first"), (other, one, "only other")):
+        for part in PARTS:
+            rows = []
+            for settings in (mine, theirs):
+                with duckdb.connect(str(settings.warehouse_path), read_only=True) as connection:
+                    rows.append(Counter(map(str, connection.execute(part).fetchall())))
+            found += [f"{side}: {part}: {row}" for row in list((rows[0] - rows[1]).elements())[:3]]
+    return found
 
 
 def orders(
@@ -57,7 +72,8 @@ def orders(
     """Load in ``count`` orders from number ``first`` on; the states met and the second runs that found work."""
     stage, started = Stage(folder, files), time.monotonic()
     items = list(runner.landing_zone(stage.settings, stage.contracts).items())
-    states: set[str] = set()
+    states: dict[str, Settings] = {}
+    differences: list[str] = []
     busy = done = 0
     for number in range(first, first + count):
         if time.monotonic() - started > minutes * 60:
@@ -68,12 +84,18 @@ def orders(
             runner.run(settings, stage.contracts, items=shuffled[start::RUNS])
         before_second = held(settings)
         busy += bool(runner.run(settings, stage.contracts)) or held(settings) != before_second
-        states.add(before_second)
         done += 1
-        shutil.rmtree(spot, ignore_errors=True)
+        if before_second in states:
+            shutil.rmtree(spot, ignore_errors=True)
+            continue
+        if states:
+            first_held = next(iter(states.values()))
+            differences += [f"order {number}: {text}" for text in unlike(first_held, settings)]
+        states[before_second] = settings
     words = Counter(answer["outcome"] for answer in stage.answers.values())
     return {
         "deliveries": len(items), "parsed": words["PARSED"], "orders": done, "states": sorted(states),
+        "differences": differences,
         "second_runs_that_changed_something": busy, "seconds": round(time.monotonic() - started, 1),
     }  # fmt: skip
 
