@@ -5,6 +5,7 @@ from __future__ import annotations
 from itertools import pairwise
 from typing import Any
 
+from airflow.configuration import conf
 from airflow.sdk import dag, task
 from common import CORE, DAG_ARGS, RUNS, WRITER_POOL, fit_commands, mapped_command, run_json
 
@@ -22,6 +23,8 @@ DOC = """
 3. Rerun one unit at a terminal with the command in its log; results are repeatable.
 """
 WAVES = 3
+#: A slot is kept for the waves: they decide when a run ends, and long lone fits would hold them up.
+LONE = max(1, conf.getint("core", "parallelism") - 1)
 
 
 @dag(schedule=[CORE], doc_md=DOC, tags=["models"], **DAG_ARGS)
@@ -41,15 +44,15 @@ def fit_models() -> None:
         """Run outputs into the warehouse; units that failed are recorded as failed."""
         return dict(run_json("modeling", "record", "--snapshot", folder))
 
-    def fits(stage: str) -> Any:
+    def fits(stage: str, **limits: Any) -> Any:
         listed = plan.override(task_id=f"plan_{stage}")(folder, stage)
-        return mapped_command(f"fit_{stage}", listed, retries=1, trigger_rule="all_done")
+        return mapped_command(f"fit_{stage}", listed, retries=1, trigger_rule="all_done", **limits)
 
     folder = snapshot()
     waves = [fits(f"wave_{depth}") for depth in range(WAVES)]
     for earlier, later in pairwise(waves):
         earlier >> later
-    [fits("alone"), waves[-1]] >> record(folder)
+    [fits("alone", max_active_tis_per_dagrun=LONE), waves[-1]] >> record(folder)
 
 
 fit_models()

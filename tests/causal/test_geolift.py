@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from pathlib import Path
 
@@ -15,7 +16,7 @@ from modeling.__main__ import main
 from modeling.errors import Refusal
 from modeling.geolift import inference
 from modeling.geolift.analysis import Options, analyse
-from modeling.geolift.control import METHODS, simplex_weights
+from modeling.geolift.control import METHODS, donor_weights, left_out_residuals, simplex_weights
 from modeling.geolift.noise import mean_difference_variance
 from modeling.geolift.panel import Panel, build_panel, find_geos, parse_periods
 
@@ -164,6 +165,23 @@ def test_mean_difference_variance_equals_the_matrix_form(rho, before, after):
     assert mean_difference_variance(rho, before, after) == pytest.approx(
         contrast @ correlation @ contrast, rel=1e-6
     )
+
+
+@pytest.mark.parametrize("shape", [(104, 30, 8), (21, 1, 4), (30, 2, 30), (11, 5, 3)])
+def test_left_out_gaps_are_those_of_a_fit_without_the_block(shape: tuple[int, int, int]) -> None:
+    weeks, count, length = shape
+    draw = np.random.default_rng(weeks)
+    donors = draw.normal(0, 2, count) + draw.normal(0, 0.1, (weeks, 1)) + draw.normal(0, 0.05, (weeks, count))
+    target = donors.mean(axis=1) + draw.normal(0, 0.05, weeks)
+    edges = np.linspace(0, weeks, max(weeks // max(2, min(length, weeks // 5)), 2) + 1).astype(int)
+    for method in METHODS:
+        expected = []
+        for first, last in itertools.pairwise(edges):
+            train = np.r_[:first, last:weeks]
+            weights = donor_weights(method, target[train], donors[train])
+            gap = target - donors @ weights
+            expected += list(gap[first:last] - gap[train].mean())
+        assert left_out_residuals(method, target, donors, length) == pytest.approx(expected, abs=1e-12)
 
 
 def test_donor_with_its_own_shock_is_left_out_and_named():

@@ -35,6 +35,7 @@ for name in sys.argv[1:]:
                    "pool": t.pool, "callback": bool(t.on_failure_callback if not t.is_mapped else d.default_args.get("on_failure_callback")), "owner": t.owner,
                    "outlets": [o.name for o in (getattr(t, "outlets", None) or [])],
                    "type": t.task_type, "command": str(getattr(t, "bash_command", "")),
+                   "most": t.partial_kwargs.get("max_active_tis_per_dagrun") if t.is_mapped else None,
                    "upstream": sorted(t.upstream_task_ids)} for t in d.tasks],
         "schedule": str(d.schedule)} for d in dags]}
 print(json.dumps(out))
@@ -44,7 +45,7 @@ print(json.dumps(out))
 @pytest.fixture(scope="module")
 def dags(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     home = tmp_path_factory.mktemp("airflow")
-    env = {**os.environ, "AIRFLOW_HOME": str(home), "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
+    env = {**os.environ, "AIRFLOW_HOME": str(home), "AIRFLOW__CORE__LOAD_EXAMPLES": "False", "AIRFLOW__CORE__PARALLELISM": "3",
            "PYTHONPATH": f"{ROOT / 'dags'}:{ROOT}", "AIRFLOW__COSMOS__ENABLE_TELEMETRY": "False"}  # fmt: skip
     done = subprocess.run(
         [sys.executable, "-c", DUMP, *DAGS], env=env, cwd=ROOT, capture_output=True, text=True, check=False
@@ -135,6 +136,11 @@ def test_dag_files_say_when_not_what(name: str) -> None:
         n for n in ast.walk(tree)
         if isinstance(n, ast.Constant) and isinstance(n.value, str) and n.value.lower().lstrip().startswith(("select ", "insert ", "create "))
     ]  # fmt: skip
+
+
+def test_fits_that_nothing_waits_for_leave_a_slot_to_the_waves(dags: dict[str, Any]) -> None:
+    most = {t["id"]: t["most"] for t in dags["fit_models"]["dags"][0]["tasks"] if t["id"].startswith("fit_")}
+    assert most == {"fit_alone": 2, "fit_wave_0": None, "fit_wave_1": None, "fit_wave_2": None}
 
 
 def test_the_monthly_dag_waits_for_its_date(tmp_path: Path) -> None:
