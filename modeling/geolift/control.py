@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
+import numpy.typing as npt
 from scipy.optimize import nnls
 
 from modeling.geolift.noise import autocorrelation, mean_difference_variance
@@ -139,7 +140,7 @@ def left_out_residuals(method: str, target: Floats, donors: Floats, test_length:
     return np.asarray(gaps[np.arange(count), block] - level[block], dtype=np.float64)
 
 
-def _left_out_inverse_variance(donors: Floats, edges: Floats) -> Floats:
+def _left_out_inverse_variance(donors: Floats, edges: npt.NDArray[np.int64]) -> Floats:
     """(B, J) weights of :func:`_inverse_variance` without each of the B blocks, from sums: tests by the hundred ask."""
     count, width = donors.shape
     if width == 1:
