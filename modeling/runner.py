@@ -338,6 +338,10 @@ def arrow_type(sql: str) -> pa.DataType:
     return types[name]
 
 
+#: Decimals of money in the marts, where they are not four: credit is a split of cents that has to add up again.
+MONEY_DECIMALS = {"credited_value_usd": 6}
+
+
 def write_output(frame: pd.DataFrame, columns: Mapping[str, str], run: Mapping[str, Any], path: Path) -> None:
     """Write one output table with the run's common columns, checked against its declared columns and types.
 
@@ -361,8 +365,8 @@ def write_output(frame: pd.DataFrame, columns: Mapping[str, str], run: Mapping[s
     for column, sql in columns.items():
         values = frame[column]
         if sql == "double precision" and column.endswith("_usd"):
-            # the marts' four decimals, once and here: engines differ in how they round a double that lies between two
-            values = pd.to_numeric(values).astype(float).round(4)
+            # once and here: engines differ in how they round a double that lies between two decimals
+            values = pd.to_numeric(values).astype(float).round(MONEY_DECIMALS.get(column, 4))
         arrays.append(_column(values, arrow_type(sql), f"{path.stem}.{column}"))
         names.append(column)
     pq.write_table(pa.Table.from_arrays(arrays, names=names), path)

@@ -16,6 +16,7 @@ import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
 import pytest
+import yaml
 
 from modeling import runner, runner_cli
 from modeling.errors import Refusal
@@ -210,10 +211,27 @@ def test_money_is_rounded_once_to_the_marts_decimals(tmp_path: Path) -> None:
     """Engines round a double between two decimals differently: 15 digits of 202856.14124999998 end in a five."""
     run = dict.fromkeys(COMMON_COLUMNS)
     frame = pd.DataFrame(
-        {"spend_usd": [202856.14124999998, np.nan, -0.00005001], "share": [1 / 3, 2 / 3, 0.0]}
+        {
+            "spend_usd": [202856.14124999998, np.nan, -0.00005001],
+            "share": [1 / 3, 2 / 3, 0.0],
+            "credited_value_usd": [1 / 3, 1 / 3, 1 / 3],
+        }
     )
-    columns = {"spend_usd": "double precision", "share": "double precision"}
+    columns = dict.fromkeys(frame, "double precision")
     write_output(frame, columns, run, tmp_path / "found.parquet")
     there = pq.read_table(tmp_path / "found.parquet").to_pandas()
     assert there.spend_usd.tolist()[::2] == [202856.1412, -0.0001] and np.isnan(there.spend_usd[1])
     assert there.share.tolist() == frame.share.tolist()
+    assert there.credited_value_usd.tolist() == [0.333333] * 3  # a split of cents: its mart keeps six
+
+
+def test_money_decimals_are_those_of_the_marts() -> None:
+    """A money column that a mart keeps with other than four decimals is known here, and no other."""
+    other = set()
+    for path in (Path(runner.__file__).parents[1] / "dbt" / "models" / "marts" / "outputs").rglob("*.yml"):
+        for model in yaml.safe_load(path.read_text()).get("models", []):
+            for column in model.get("columns", []):
+                kind = column.get("data_type", "").replace(" ", "")
+                if column["name"].endswith("_usd") and kind.startswith("decimal") and kind != "decimal(18,4)":
+                    other.add((column["name"], int(kind.rstrip(")").split(",")[1])))
+    assert other == set(runner.MONEY_DECIMALS.items())
