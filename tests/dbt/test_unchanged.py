@@ -163,3 +163,12 @@ def test_the_code_version_covers_every_macro_of_an_increment(built: Warehouse) -
     for node in marts:
         body = set(node["depends_on"]["macros"]) & set(own)
         assert body - {"macro.warehouse.generate_schema_name"} <= shared, node["name"]
+
+
+@pytest.mark.slow
+def test_an_empty_warehouse_takes_its_seeds_first(tmp_path: Path) -> None:
+    """`dbt seed` alone comes before any model has made the schema that the memories lie in."""
+    warehouse = Warehouse(tmp_path)
+    warehouse.reset()
+    warehouse.dbt("seed", "--select", "channels")
+    assert warehouse.one("select count(*) from seeds.channels") > 10
