@@ -97,7 +97,7 @@ def multiply(connection: duckdb.DuckDBPyConnection, touchpoints: int, pos_rows: 
         connection.execute(f"alter table raw.{feed} rename to {feed}_small")
         # every row keeps the line of its file, each copy has lines of its own
         connection.execute(
-            f"create table raw.{feed} as select small.* replace ({named}, _line + n * 10000000 as _line) "
+            f"create table raw.{feed} as select small.* replace ({named}, _line + n * 1000000 as _line) "
             f"from (select * from raw.{feed}_small order by {DAILY[feed]} nulls first) as small, range({copies}) as t(n)"
         )
         connection.execute(f"drop table raw.{feed}_small")
