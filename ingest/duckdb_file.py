@@ -15,6 +15,8 @@ from ingest.rows import Run
 from ingest.warehouse import WarehouseError
 
 LOCK_WAIT_SECONDS = float(os.environ.get("INGEST_LOCK_SECONDS", 180))
+#: Memory of the writer; a restatement of many millions of rows goes to disk beyond it.
+WRITER_MEMORY = os.environ.get("INGEST_WRITER_MEMORY") or "768MB"
 
 
 def connect(

@@ -14,7 +14,7 @@ import duckdb
 from ingest import judgements
 from ingest.checks import DECLARED
 from ingest.contracts import Contract
-from ingest.duckdb_file import Index, connect
+from ingest.duckdb_file import WRITER_MEMORY, Index, connect
 from ingest.erasure import Ask
 from ingest.failpoints import reach
 from ingest.judgements import registered
@@ -55,6 +55,7 @@ class DuckDBWarehouse:
         self._versions: list[tuple[object, ...]] = []
         if not read_only:  # many small commits: write them to the log, and check-point once at the end
             self._run("set wal_autocheckpoint = '256MB'")
+            self._run(f"set memory_limit = {literal(WRITER_MEMORY)}")
 
     def __enter__(self) -> DuckDBWarehouse:
         return self

@@ -320,3 +320,9 @@ def test_a_text_that_no_column_takes_is_refused_by_row(tmp_path: Path) -> None:
     refused = query(settings, "select field, reason from intake.quarantine order by 1")
     assert refused == sorted((name, "text_too_long") for name, _ in long)
     assert query(settings, f"select count(*) from raw.{contract.feed}")[0][0] == len(rows) - len(long)
+
+
+def test_the_writer_has_a_bounded_memory(tmp_path: Path) -> None:
+    with opened(settings_for(tmp_path), CONTRACTS) as warehouse:
+        limit = str(warehouse.query("select current_setting('memory_limit') as m")[0]["m"])
+    assert limit.endswith("MiB") and float(limit.split()[0]) <= 768
