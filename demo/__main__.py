@@ -133,9 +133,12 @@ def follow(api: AirflowApi, ingest_run: str, start: float, timeout: float = 3600
     seen: set[tuple[str, str, int, str]] = set()
     begun = {dag: {r["dag_run_id"] for r in api.runs(dag)} for dag in CHAIN[1:]}
     runs = {"ingest": ingest_run}
+    ended: set[str] = set()  # not asked for again: the answers cost the API server a third of a core
     deadline = time.monotonic() + timeout
     while time.monotonic() < deadline:
         for position, dag in enumerate(CHAIN):
+            if dag in ended:
+                continue
             if dag not in runs:
                 new = [r for r in api.runs(dag) if r["dag_run_id"] not in begun[dag]]
                 if not new:
@@ -150,7 +153,8 @@ def follow(api: AirflowApi, ingest_run: str, start: float, timeout: float = 3600
                 return "success"
             if state != "success":
                 break
-        time.sleep(0.7)
+            ended.add(dag)
+        time.sleep(1.0)
     return "still running after the time limit"
 
 
@@ -158,7 +162,8 @@ def _show(
     api: AirflowApi, dag: str, run_id: str, seen: set[tuple[str, str, int, str]], start: float
 ) -> tuple[str, bool]:
     """Print tasks that ended since the last look; returns the run's state and whether its last task was skipped."""
-    tasks = api.tasks(dag, run_id)
+    run = next((r for r in api.runs(dag) if r["dag_run_id"] == run_id), {})
+    tasks = api.tasks(dag, run_id)  # after the run: of one that has ended these are all
     for task in sorted(tasks, key=lambda t: t.get("end_date") or ""):
         state = task.get("state") or ""
         key = (dag, task["task_id"], task["map_index"], f"{state}{task['try_number']}")
@@ -167,7 +172,6 @@ def _show(
             name = task.get("rendered_map_index") or ""
             took = f"{task['duration']:.1f} s" if task.get("duration") else ""
             say(f"{dag:10s} {task['task_id']:18s} {state:9s} {took:>7s} {name[:60]}", start)
-    run = next((r for r in api.runs(dag) if r["dag_run_id"] == run_id), {})
     idle = any(t["task_id"] == "announce" and t.get("state") == "skipped" for t in tasks)
     return str(run.get("state") or "queued"), idle
 
