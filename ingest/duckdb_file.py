@@ -16,7 +16,7 @@ from ingest.warehouse import WarehouseError
 
 LOCK_WAIT_SECONDS = float(os.environ.get("INGEST_LOCK_SECONDS", 180))
 #: Memory of the writer; a restatement of many millions of rows goes to disk beyond it.
-WRITER_MEMORY = os.environ.get("INGEST_WRITER_MEMORY") or "768MB"
+WRITER_MEMORY = os.environ.get("INGEST_WRITER_MEMORY", "768MB")
 
 
 def connect(

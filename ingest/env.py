@@ -23,7 +23,8 @@ NUMBERS: dict[str, tuple[bool, float, float]] = {
     "INGEST_S3_BACKOFF_SECONDS": (False, 0, 3_600),
 }
 #: name -> (form, what is allowed in words)
-TEXTS = {"INGEST_PARSER_MEMORY": (re.compile(r"\d+(\.\d+)? ?[KMGT]i?B"), "a size such as 512MB or 2GB")}
+_SIZE = (re.compile(r"\d+(\.\d+)? ?[KMGT]i?B"), "a size such as 512MB or 2GB")
+TEXTS = {"INGEST_PARSER_MEMORY": _SIZE, "INGEST_WRITER_MEMORY": _SIZE}
 
 
 def check(env: Mapping[str, str] | None = None) -> None:

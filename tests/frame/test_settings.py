@@ -193,6 +193,7 @@ def test_every_variable_is_in_the_example_file() -> None:
         ("INGEST_LOCK_SECONDS", "-1"),
         ("INGEST_STABLE_SECONDS", "nan"),
         ("INGEST_PARSER_MEMORY", "much"),
+        ("INGEST_WRITER_MEMORY", "0.7"),
     ],
 )
 def test_a_bad_variable_of_the_intake_is_one_line(name: str, value: str) -> None:
