@@ -132,30 +132,27 @@ def follow(api: AirflowApi, ingest_run: str, start: float, timeout: float = 3600
     """
     seen: set[tuple[str, str, int, str]] = set()
     begun = {dag: {r["dag_run_id"] for r in api.runs(dag)} for dag in CHAIN[1:]}
-    runs = {"ingest": ingest_run}
-    ended: set[str] = set()  # not asked for again: the answers cost the API server a third of a core
     deadline = time.monotonic() + timeout
-    while time.monotonic() < deadline:
-        for position, dag in enumerate(CHAIN):
-            if dag in ended:
-                continue
-            if dag not in runs:
-                new = [r for r in api.runs(dag) if r["dag_run_id"] not in begun[dag]]
-                if not new:
-                    break
-                runs[dag] = new[-1]["dag_run_id"]
-            state, idle = _show(api, dag, runs[dag], seen, start)
+    run_id = ingest_run
+    for dag in CHAIN:
+        state, idle = "", False
+        while state != "success":
+            if time.monotonic() > deadline:
+                return "still running after the time limit"
+            if not run_id:
+                new = [r["dag_run_id"] for r in api.runs(dag) if r["dag_run_id"] not in begun[dag]]
+                run_id = new[-1] if new else ""
+            if run_id:
+                state, idle = _show(api, dag, run_id, seen, start)
             if state == "failed":
                 return f"{dag} failed"
-            if state == "success" and (dag == CHAIN[-1] or (position == 0 and idle)):
-                if idle and position == 0:
-                    say("nothing new: ledger and code are those of the published version", start)
-                return "success"
             if state != "success":
-                break
-            ended.add(dag)
-        time.sleep(1.0)
-    return "still running after the time limit"
+                time.sleep(1.0)
+        if idle:
+            say("nothing new: ledger and code are those of the published version", start)
+            break
+        run_id = ""
+    return "success"
 
 
 def _show(

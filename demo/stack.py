@@ -59,7 +59,8 @@ class Stack:
 
     # ------------------------------------------------------------------------------------- processes
 
-    def _read(self) -> dict[str, dict[str, int]]:
+    def parts(self) -> dict[str, dict[str, int]]:
+        """What was started, by name: pid and, where it has one, port."""
         try:
             loaded: dict[str, dict[str, int]] = json.loads(self.state.read_text())
             return loaded
@@ -74,17 +75,17 @@ class Stack:
 
     def running(self, name: str) -> bool:
         """Whether the named process, started earlier, is still alive (checked by id and start time)."""
-        entry = self._read().get(name)
+        entry = self.parts().get(name)
         return entry is not None and _start_ticks(entry["pid"]) == entry["started"]
 
     def was_killed(self) -> bool:
         """Whether parts were started, never stopped by :meth:`stop`, and have gone."""
-        started = self._read()
+        started = self.parts()
         return bool(started) and not any(self.running(name) for name in started)
 
     def port(self, name: str) -> int | None:
         """Port of a running part."""
-        return self._read()[name].get("port") if self.running(name) else None
+        return self.parts()[name].get("port") if self.running(name) else None
 
     def start(self, name: str, command: list[str], env: dict[str, str], port: int = 0) -> int:
         """Start a part in a process group of its own; returns the process id."""
@@ -99,14 +100,14 @@ class Stack:
                 stderr=log,
                 start_new_session=True,
             )
-        state = self._read()
+        state = self.parts()
         state[name] = {"pid": process.pid, "started": _start_ticks(process.pid), "port": port}
         self._write(state)
         return process.pid
 
     def stop(self) -> list[str]:
         """End every part that was started, with its children; returns their names."""
-        state = self._read()
+        state = self.parts()
         alive = {n: e["pid"] for n, e in state.items() if _start_ticks(e["pid"]) == e["started"]}
         for sent in (signal.SIGTERM, signal.SIGKILL):
             for pid in alive.values():

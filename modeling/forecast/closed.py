@@ -10,7 +10,7 @@ Array = npt.NDArray[np.float64]
 Mask = npt.NDArray[np.bool_]
 
 
-def closed_days(y: Array, exog: Array, exog_names: list[str], dates: pd.DatetimeIndex, freq: str) -> Mask:
+def closed_days(y: Array, exog: Array, dates: pd.DatetimeIndex, freq: str) -> Mask:
     """(S, T + H) days on which a series sells nothing by rule.
 
     Three rules, each needing a series that otherwise sells on at least 70 % of its days: a two-valued regressor

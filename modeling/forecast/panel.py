@@ -193,7 +193,7 @@ def read_panel(
             )
         notes.append(f"{int(censored.sum())} observations were cut by stock and are not learnt from")
     x, x_names = _regressors(table, exog, i, j, present, length, freq, forecast_exog, names, notes)
-    closed |= closed_days(y, x, x_names, dates, freq)
+    closed |= closed_days(y, x, dates, freq)
     if (y < 0).any():
         notes.append(f"{int((y < 0).sum())} negative values (returns) are kept; forecasts are not below zero")
     return Panel(names, dates, y, x, x_names, closed, censored, freq, horizon, notes)

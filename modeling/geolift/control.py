@@ -61,15 +61,20 @@ def donor_weights(method: str, target: Floats, donors: Floats) -> Floats:
 
 def _inverse_variance(moves: Floats) -> Floats:
     """Weights by the inverse variance of each donor around the common movement; no donor can dominate."""
-    if moves.shape[1] == 1:
-        return np.ones(1)
     apart = moves - (moves.sum(axis=1) / moves.shape[1])[:, None]
     level = apart.sum(axis=0) / len(apart)
-    own = np.einsum("tj,tj->j", apart, apart) / len(apart) - level * level  # A/A tests call this very often
-    own = own + 0.25 * np.sort(own)[len(own) // 2]
-    if not (own > 0).all():
-        return np.full(moves.shape[1], 1 / moves.shape[1])
-    return np.asarray((1 / own) / (1 / own).sum(), dtype=np.float64)
+    return _shares(
+        np.einsum("tj,tj->j", apart, apart) / len(apart) - level * level
+    )  # A/A tests call this very often
+
+
+def _shares(variance: Floats) -> Floats:
+    """(..., J) weights by inverse variance, a quarter of the median added; equal ones where that is not positive."""
+    steady = variance + 0.25 * np.sort(variance, axis=-1)[..., [variance.shape[-1] // 2]]
+    positive = steady > 0
+    share = 1 / np.where(positive, steady, 1.0)
+    share[~positive.all(axis=-1)] = 1.0
+    return np.asarray(share / share.sum(axis=-1, keepdims=True), dtype=np.float64)
 
 
 def simplex_weights(
@@ -143,18 +148,12 @@ def left_out_residuals(method: str, target: Floats, donors: Floats, test_length:
 def _left_out_inverse_variance(donors: Floats, edges: npt.NDArray[np.int64]) -> Floats:
     """(B, J) weights of :func:`_inverse_variance` without each of the B blocks, from sums: tests by the hundred ask."""
     count, width = donors.shape
-    if width == 1:
-        return np.ones((len(edges) - 1, 1))
     apart = donors - (donors.sum(axis=1) / width)[:, None]
     apart = apart - apart.sum(axis=0) / count
     left = (count - np.diff(edges))[:, None]
     level = -np.add.reduceat(apart, edges[:-1]) / left
     squares = apart * apart
-    own = (squares.sum(axis=0) - np.add.reduceat(squares, edges[:-1])) / left - level * level
-    own = own + 0.25 * np.sort(own, axis=1)[:, [width // 2]]
-    share = 1 / np.where(own > 0, own, 1.0)
-    share[~(own > 0).all(axis=1)] = 1.0
-    return np.asarray(share / share.sum(axis=1, keepdims=True), dtype=np.float64)
+    return _shares((squares.sum(axis=0) - np.add.reduceat(squares, edges[:-1])) / left - level * level)
 
 
 @dataclass(frozen=True)

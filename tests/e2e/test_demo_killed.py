@@ -50,7 +50,7 @@ def _kill_everything(process: subprocess.Popen[bytes], folder: Path) -> None:
 
     Airflow writes titles over its processes' environments, so these are found by the demo's list and their families.
     """
-    parts = {part["pid"] for part in Stack(load_settings(_environment(folder)))._read().values()}
+    parts = {part["pid"] for part in Stack(load_settings(_environment(folder))).parts().values()}
     mine = []
     for other in psutil.process_iter():
         with suppress(psutil.Error):

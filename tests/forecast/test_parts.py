@@ -200,7 +200,7 @@ def test_closed_days_by_flag_weekday_and_date() -> None:
     is_open[1, 100:110] = 0
     is_open[1, 790] = 0
     y[1, 100:110] = 0
-    closed = closed_days(y, is_open, ["open"], dates, "D")
+    closed = closed_days(y, is_open, dates, "D")
     assert closed[0, 772:].sum() == (week[772:] == 6).sum() and closed[1, 100:110].all() and closed[1, 790]
     assert closed[1, :772].sum() == 10 + 2
 

@@ -8,13 +8,17 @@ from typing import Any
 import pytest
 
 from demo import __main__ as demo
+from demo.airflow_api import AirflowApi
 
 
-class Playing:
+class Playing(AirflowApi):
     """An API on which each run needs two looks to end; ``idle``: the ledger had nothing new."""
 
     def __init__(self, idle: bool) -> None:
-        self.idle, self.looks, self.asked = idle, dict.fromkeys(demo.CHAIN, 0), []
+        super().__init__(port=0)
+        self.idle = idle
+        self.looks = dict.fromkeys(demo.CHAIN, 0)
+        self.asked: list[str] = []
 
     def runs(self, dag: str) -> list[dict[str, Any]]:
         self.asked.append(dag)
@@ -42,7 +46,7 @@ def no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_each_task_is_shown_once_and_ended_runs_are_left_alone(capsys: pytest.CaptureFixture[str]) -> None:
     api = Playing(idle=False)
-    assert demo.follow(api, "ingest 1", 0.0, timeout=5) == "success"  # type: ignore[arg-type]
+    assert demo.follow(api, "ingest 1", 0.0, timeout=5) == "success"
     shown = [line.split("]")[1].split()[:2] for line in capsys.readouterr().out.splitlines()]
     assert shown == [
         [dag, task] for dag in demo.CHAIN for task in ("first", "announce" if dag == "ingest" else "last")
@@ -52,5 +56,5 @@ def test_each_task_is_shown_once_and_ended_runs_are_left_alone(capsys: pytest.Ca
 
 
 def test_nothing_new_ends_after_the_first(capsys: pytest.CaptureFixture[str]) -> None:
-    assert demo.follow(Playing(idle=True), "ingest 1", 0.0, timeout=5) == "success"  # type: ignore[arg-type]
+    assert demo.follow(Playing(idle=True), "ingest 1", 0.0, timeout=5) == "success"
     assert "nothing new" in capsys.readouterr().out

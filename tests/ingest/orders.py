@@ -53,16 +53,17 @@ def held(settings: Settings) -> str:
     return hashlib.sha256(str(found).encode()).hexdigest()[:12]
 
 
+def _rows(settings: Settings) -> list[Counter[str]]:
+    with duckdb.connect(str(settings.warehouse_path), read_only=True) as connection:
+        return [Counter(map(str, connection.execute(part).fetchall())) for part in PARTS]
+
+
 def unlike(one: Settings, other: Settings) -> list[str]:
     """What one warehouse holds and the other does not, up to three rows of each part and side."""
     found = []
-    for mine, theirs, side in ((one, other, "only first"), (other, one, "only other")):
-        for part in PARTS:
-            rows = []
-            for settings in (mine, theirs):
-                with duckdb.connect(str(settings.warehouse_path), read_only=True) as connection:
-                    rows.append(Counter(map(str, connection.execute(part).fetchall())))
-            found += [f"{side}: {part}: {row}" for row in list((rows[0] - rows[1]).elements())[:3]]
+    for part, here, there in zip(PARTS, _rows(one), _rows(other), strict=True):
+        for side, more in (("only first", here - there), ("only other", there - here)):
+            found += [f"{side}: {part}: {row}" for row in list(more.elements())[:3]]
     return found
 
 

@@ -47,7 +47,7 @@
 {#- On run start: the memories of incremental marts exist; when each file was loaded, and the state of every raw table, are noted once for
     all models of the run. -#}
 {% macro note_source_states() %}
-    {%- if execute and flags.WHICH in ('run', 'build', 'seed', 'retry') -%}
+    {%- if execute and flags.WHICH in ('run', 'build', 'seed') -%}
         {%- if not adapter.check_schema_exists(source_state_relation().database, source_state_relation().schema) -%}
             {%- do adapter.create_schema(source_state_relation()) -%}
         {%- endif -%}
