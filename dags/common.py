@@ -18,6 +18,7 @@ from typing import Any
 
 from airflow.providers.standard.operators.bash import BashOperator
 from airflow.sdk import Asset
+from airflow.timetables.trigger import CronTriggerTimetable
 
 #: The project: where this file lies, or where PIPELINE_ROOT says (MWAA has the DAG files in a folder of their own).
 ROOT = Path(os.environ.get("PIPELINE_ROOT") or Path(__file__).resolve().parent.parent)
@@ -68,6 +69,11 @@ DAG_ARGS: dict[str, Any] = {
     "is_paused_upon_creation": False,
     "dagrun_timeout": timedelta(hours=6),
 }
+
+
+def cron(expression: str) -> CronTriggerTimetable:
+    """A timetable in UTC whose first run is its next date: an installation just after a date does not run that one too."""
+    return CronTriggerTimetable(expression, timezone="UTC", run_immediately=timedelta(0))
 
 
 def words(*command: str, python: str = PYTHON) -> str:

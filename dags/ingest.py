@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from airflow.sdk import dag, task
-from common import DAG_ARGS, RAW, WRITER_POOL, command, mapped_command, run_json, words
+from common import DAG_ARGS, RAW, WRITER_POOL, command, cron, mapped_command, run_json, words
 
 DOC = """
 ### ingest
@@ -21,7 +21,7 @@ transaction, keyed by content hash: running it again loads nothing twice.
 TASKS = 4
 
 
-@dag(schedule="15 */4 * * *", doc_md=DOC, tags=["intake"], **DAG_ARGS)
+@dag(schedule=cron("15 */4 * * *"), doc_md=DOC, tags=["intake"], **DAG_ARGS)
 def ingest() -> None:
     prepare = command("prepare", "ingest", "init", pool=WRITER_POOL)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from airflow.sdk import dag
-from common import DAG_ARGS, RUNS, WRITER_POOL, command
+from common import DAG_ARGS, RUNS, WRITER_POOL, command, cron
 
 DOC = """
 ### maintenance
@@ -16,7 +16,7 @@ equal to earlier ones are recognised and add no row. New results start `publish`
 """
 
 
-@dag(schedule="30 5 * * 1", doc_md=DOC, tags=["models"], **DAG_ARGS)
+@dag(schedule=cron("30 5 * * 1"), doc_md=DOC, tags=["models"], **DAG_ARGS)
 def maintenance() -> None:
     prepare = command("prepare_run_tables", "modeling", "init", pool=WRITER_POOL)
     refit = command("refit", "modeling", "run", pool=WRITER_POOL, outlets=[RUNS])

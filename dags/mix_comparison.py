@@ -8,8 +8,7 @@ from typing import Any
 from airflow.providers.standard.operators.bash import BashOperator
 from airflow.providers.standard.operators.empty import EmptyOperator
 from airflow.sdk import dag, task
-from airflow.timetables.trigger import CronTriggerTimetable
-from common import DAG_ARGS, ROOT, RUNS, WRITER_POOL, fit_commands, mapped_command, run_json
+from common import DAG_ARGS, ROOT, RUNS, WRITER_POOL, cron, fit_commands, mapped_command, run_json
 
 DOC = """
 ### mix_comparison
@@ -23,14 +22,12 @@ forecasts, return by channel, processor seconds. Without that environment the ru
    last good comparison stays. More data or fewer correlated channels help; a rerun with the same inputs does not.
 2. Anything else: the command in the log runs at a terminal; results are recorded once.
 """
-# Without the zero an installation that starts early in a month would run the month's date that has just passed.
-MONTHLY = CronTriggerTimetable("30 7 3 * *", timezone="UTC", run_immediately=timedelta(0))
 PYTHON = ROOT / ".venv-bayes" / "bin" / "python"
 #: Exit code 99 is Airflow's "skip": what comes after is skipped as well.
 ASK = f"test -x {PYTHON} || {{ echo 'skipped: the Bayesian extra is not installed (make bayes)'; exit 99; }}"
 
 
-@dag(schedule=MONTHLY, doc_md=DOC, tags=["models"], **DAG_ARGS)
+@dag(schedule=cron("30 7 3 * *"), doc_md=DOC, tags=["models"], **DAG_ARGS)
 def mix_comparison() -> None:
     installed = BashOperator(task_id="extra_installed", bash_command=ASK)
 

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
 from typing import Any
 
 from airflow.sdk import dag, task
-from airflow.timetables.trigger import CronTriggerTimetable
-from common import DAG_ARGS, RUNS, WRITER_POOL, command, fit_commands, mapped_command, run_json
+from common import DAG_ARGS, RUNS, WRITER_POOL, command, cron, fit_commands, mapped_command, run_json
 
 DOC = """
 ### segments
@@ -25,11 +23,7 @@ result is kept and nothing is fitted twice.
 """
 
 
-# Without the zero an installation that starts early in a month would run the month's date that has just passed.
-MONTHLY = CronTriggerTimetable("30 6 2 * *", timezone="UTC", run_immediately=timedelta(0))
-
-
-@dag(schedule=MONTHLY, doc_md=DOC, tags=["models"], **DAG_ARGS)
+@dag(schedule=cron("30 6 2 * *"), doc_md=DOC, tags=["models"], **DAG_ARGS)
 def segments() -> None:
     @task(pool=WRITER_POOL)
     def snapshot() -> str:
