@@ -56,6 +56,8 @@ class DuckDBWarehouse:
         if not read_only:  # many small commits: write them to the log, and check-point once at the end
             self._run("set wal_autocheckpoint = '256MB'")
             self._run(f"set memory_limit = {literal(WRITER_MEMORY)}")
+            # In the file's order the rows come in groups that are not full, and the checkpoint writes all once more.
+            self._run("set preserve_insertion_order = false")
 
     def __enter__(self) -> DuckDBWarehouse:
         return self
