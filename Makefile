@@ -14,7 +14,7 @@ export DBT_SEND_ANONYMOUS_USAGE_STATS := false
 # As requires-python in pyproject.toml says; asked before an environment is made, because a wrong one would be kept.
 right_python = $(1) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 13))' 2>/dev/null
 
-.PHONY: help audit demo test test-slow test-redshift test-browser test-e2e lint dashboard airflow api docs stop bench clean install bayes
+.PHONY: help audit demo test test-slow test-redshift test-bayes test-browser test-e2e lint dashboard airflow api docs stop bench clean install bayes
 
 help: ## list the targets
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -58,9 +58,9 @@ lint: install ## ruff, sqlfluff, mypy strict, the walls between the rooms
 	@echo "lint: clean"
 
 test: install ## the whole suite that needs no system package
-	$(BIN)/pytest -n 2 --dist loadfile -m "not slow and not browser and not redshift and not celery and not e2e" --durations=10
+	$(BIN)/pytest -n 2 --dist loadfile -m "not slow and not browser and not redshift and not celery and not bayes and not e2e" --durations=10
 	@echo "Left out here, each with its own command: browser (make test-browser: Debian's chromium),"
-	@echo "redshift (make test-redshift: minutes), e2e (make test-e2e: the whole pipeline), slow (make test-slow), celery (redis-server)."
+	@echo "redshift (make test-redshift: minutes), e2e (make test-e2e: the whole pipeline), slow (make test-slow), bayes (make test-bayes), celery (redis-server)."
 	@test -d ../shared/data || echo "The reference files (../shared/data) are not here: every test against a published figure was skipped and proves nothing."
 
 test-slow: install ## the long forms of the quick tests
@@ -68,6 +68,9 @@ test-slow: install ## the long forms of the quick tests
 
 test-redshift: install ## the dbt project and the loaders on the Redshift-dialect stand-in
 	$(BIN)/pytest tests/redshift tests/ingest -m redshift --durations=10
+
+test-bayes: install bayes ## the Bayesian peer itself, in its own environment
+	$(BIN)/pytest tests/mmm/test_bayes_peer.py -m bayes
 
 test-browser: install ## the dashboard in a real Chromium (apt-get install chromium)
 	$(BIN)/pytest tests/browser -m browser --durations=10

@@ -28,6 +28,7 @@ from modeling.mmm.posterior import point_return
 from modeling.mmm.sampler import Prior
 from modeling.mmm.threads import one_thread
 from modeling.mmm.transforms import Array
+from modeling.progress import progress
 from modeling.runner import JobResult
 
 PEER, OWN = "pymc-marketing", "mix model, national"
@@ -71,6 +72,7 @@ def side_by_side(nation: Panel, chasers: tuple[str, ...], seed: int, effort: Eff
         spent = time.process_time() - start
         peer = sampling.sample(part, t0, effort, seed)
         runs.append(peer)
+        progress(f"fold {fold} of {FOLDS}: {_told(peer)}")
         for name, draws, seconds in ((OWN, own, spent), (PEER, peer.forecast, peer.cpu_seconds)):
             found = forecast_scores(actual, draws) | {"cpu_seconds": seconds}
             rows += [(name, fold, metric, value) for metric, value in found.items()]
@@ -79,6 +81,7 @@ def side_by_side(nation: Panel, chasers: tuple[str, ...], seed: int, effort: Eff
     own_seconds = time.process_time() - start
     whole = sampling.sample(nation, nation.shape[1], effort, seed)
     runs.append(whole)
+    progress(f"whole history: {_told(whole)}")
     own_point, own_draws = point_return(posterior), posterior.returns()
     rows += [(OWN, 0, "cpu_seconds", own_seconds), (PEER, 0, "cpu_seconds", whole.cpu_seconds)]
     for i, c in enumerate(posterior.channels):
@@ -108,6 +111,13 @@ def side_by_side(nation: Panel, chasers: tuple[str, ...], seed: int, effort: Eff
     if missed:
         return JobResult(outputs, metrics, window, status="failed", message=f"not converged: {missed}")
     return JobResult(outputs, metrics, window)
+
+
+def _told(run: Sampled) -> str:
+    return (
+        f"{PEER} took {run.cpu_seconds:.0f} CPU-seconds, R-hat {run.r_hat:.3f}, "
+        f"{run.ess:.0f} effective draws, {run.divergences} diverged"
+    )
 
 
 def gate(found: dict[str, float], draws: int) -> str:
