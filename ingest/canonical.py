@@ -15,7 +15,7 @@ from ingest.parsed import PENDING
 from ingest.pii import SUSPICIOUS
 from ingest.schema import quoted
 from ingest.slow import TEXT_NULLS
-from ingest.values import OLDEST, Rules, literal, scale_fits
+from ingest.values import LAX_JSON, OLDEST, Rules, literal, scale_fits
 
 if TYPE_CHECKING:
     from ingest.engine import Task
@@ -57,7 +57,8 @@ def _field(item: Field, contract: Contract, x: str, v: str, rules: Rules) -> tup
         value, tests = _text(item, contract, x, v, rules)
     elif kind == "json":
         value, fits = x, f"strlen({x}) <= {rules.width(item)}"
-        tests = [f"({x} is null or (json_valid({x}) and {fits}))"]
+        plain = f"json_valid({x}) and not regexp_matches({x}, {literal(LAX_JSON)})"
+        tests = [f"({x} is null or ({plain} and {fits}))"]
     elif kind in ("integer", "decimal") and contract.locale == "eu":
         value, tests = f"try_cast(null as {item.sql_type})", [f"{x} is null"]  # a point means thousands there
     elif (

@@ -14,7 +14,7 @@ import pyarrow as pa
 from ingest.contracts import Contract
 from ingest.pii import Hasher, mask_text, normal_text
 from ingest.rows import runner
-from ingest.slow import slow_value, why
+from ingest.slow import json_reads, slow_value, why
 
 
 @dataclass(frozen=True)
@@ -53,6 +53,7 @@ class Engine:
         add("slow_value", slow_value, ["VARCHAR", "VARCHAR"], "VARCHAR", null_handling="special")
         add("why", why, ["VARCHAR", "VARCHAR"], "VARCHAR", null_handling="special")
         add("normal_text", normal_text, ["VARCHAR"], "VARCHAR")
+        add("json_reads", json_reads, ["VARCHAR", "BOOLEAN"], "BOOLEAN")
         self.connection.execute("set preserve_insertion_order = true")
         # This rewrite turns a try_cast over a text column into a typed read, which fails the file on its first bad cell.
         self.connection.execute("set disabled_optimizers = 'type_pushdown'")

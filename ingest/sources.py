@@ -13,7 +13,7 @@ import pyarrow as pa
 from ingest import tokens
 from ingest.header import Layout, match, resolve
 from ingest.outcomes import Refused
-from ingest.values import literal
+from ingest.values import LAX_JSON, literal
 
 if TYPE_CHECKING:
     from ingest.engine import Engine, Task
@@ -66,6 +66,7 @@ def csv_source(engine: Engine, received: Received, task: Task, careful: bool) ->
     return Source(relation, layout.positions, extras, shown, layout, False, line, whole), tally
 
 
+_VALID = f"json_valid(j) and (not regexp_matches(j, {literal(LAX_JSON)}) or json_reads(j, true))"
 _JSON_ROWS = (
     "create or replace temp table json_rows as select _rec, _line, "
     "case when _err is null and not valid then 'malformed_json' else _err end as _err, "
@@ -77,7 +78,7 @@ def _json_table(engine: Engine, batches: Iterator[pa.RecordBatch], tally: tokens
     reader = pa.RecordBatchReader.from_batches(tokens.JSON_SCHEMA, batches)
     engine.connection.register("texts", reader)
     try:
-        engine.run(_JSON_ROWS + "(select *, coalesce(json_valid(j), false) as valid from texts)")
+        engine.run(_JSON_ROWS + f"(select *, coalesce({_VALID}, false) as valid from texts)")
     except duckdb.InvalidInputException as error:
         raise inner_error(error, tally) from None
     finally:
@@ -92,7 +93,7 @@ def _plain_ndjson(engine: Engine, received: Received, tally: tokens.Tally) -> bo
         "header = false, auto_detect = false, nullstr = '', max_line_size = 2100000, strict_mode = false)"
     )
     cut = "false" if facts.ends_with_newline else f"_line = {facts.lines} and not ends_with(j, chr(125))"
-    whole = "coalesce(json_valid(j) and starts_with(j, chr(123)) and ends_with(j, chr(125)), false)"
+    whole = f"coalesce({_VALID} and starts_with(j, chr(123)) and ends_with(j, chr(125)), false)"
     try:
         engine.run(
             _JSON_ROWS + f"(select _rec, _rec as _line, case when {cut} then 'truncated_row' end as _err, "
@@ -157,7 +158,11 @@ def _json_paths(engine: Engine) -> tuple[dict[str, str], set[str]]:
     paths = {str(key): '$."' + str(key).replace('"', '\\"') + '"' for (key,) in keys}
     nested: dict[str, str] = {}
     for (text,) in run("select j from json_rows where j is not null limit 500").fetchall():
-        for key, value in json.loads(text).items():
+        try:
+            document = json.loads(text)
+        except RecursionError:  # so deep that only the engine reads it; its inner names come from other rows
+            continue
+        for key, value in document.items():
             if isinstance(value, dict):
                 nested.update(
                     {f"{key}.{inner}": f'$."{key}"."{inner}"' for inner in value if '"' not in inner}

@@ -17,6 +17,8 @@ from ingest.slow import TEXT_NULLS
 
 OLDEST = "1990-01-01"
 LONGEST_TEXT = 65_535  # a longer text does not fit a VARCHAR of Redshift
+# Marks of a JSON text that the engine takes and a strict reader may not: a comma before a closing bracket, bare NaN or inf.
+LAX_JSON = r",\s*[\]}]|(^|[:,\[])\s*-?(?i:nan|inf)"
 # Reasons that say that a column changed its type; too many of them refuse the whole file.
 TYPE_REASONS = frozenset({"bad_number", "not_an_integer", "bad_date_format", "bad_timestamp", "bad_boolean"})
 
@@ -97,7 +99,7 @@ def expression(field: Field, contract: Contract, x: str, v: str, rules: Rules) -
     if rules.nul:
         later.append((f"contains({x}, chr(0))", "nul_byte"))
     if field.type == "json":
-        value = f"case when json_valid({x}) then {x} end"
+        value = f"case when json_valid({x}) and json_reads({x}, false) then {x} end"
         later.append((f"strlen({v}) > {rules.width(field)}", "text_too_long"))
     elif field.type == "text":
         value = _text(field, contract, x, v, rules, later)
