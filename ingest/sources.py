@@ -137,7 +137,7 @@ def json_source(engine: Engine, received: Received, task: Task) -> tuple[Source,
         facts.ascii = False  # escaped, but there
     used_prefixes = {names[i].split(".")[0] for i in positions.values() if names[i] in nested}
     undeclared = [i for i in extras if names[i] not in nested and names[i] not in used_prefixes]
-    listed = ", ".join(literal(paths[name]) for name in names) or "'$.none'"
+    listed = ", ".join(literal(paths[name]) for name in names) or "'/none'"
     cells = "".join(f", _x[{i + 1}] as c{i}" for i in sorted({*positions.values(), *undeclared}))
     relation = (
         f"(select _rec, _line, _err, _raw, _x{cells} from "
@@ -155,7 +155,7 @@ def _json_paths(engine: Engine) -> tuple[dict[str, str], set[str]]:
     keys = run("select distinct unnest(json_keys(j)) as k from json_rows order by k").fetchall()
     if len(keys) > MAX_KEYS:
         raise Refused("too_many_columns", f"more than {MAX_KEYS}")
-    paths = {str(key): '$."' + str(key).replace('"', '\\"') + '"' for (key,) in keys}
+    paths = {str(key): _pointer(str(key)) for (key,) in keys}
     nested: dict[str, str] = {}
     for (text,) in run("select j from json_rows where j is not null limit 500").fetchall():
         try:
@@ -164,8 +164,11 @@ def _json_paths(engine: Engine) -> tuple[dict[str, str], set[str]]:
             continue
         for key, value in document.items():
             if isinstance(value, dict):
-                nested.update(
-                    {f"{key}.{inner}": f'$."{key}"."{inner}"' for inner in value if '"' not in inner}
-                )
+                nested.update({f"{key}.{inner}": _pointer(key) + _pointer(inner) for inner in value})
     inner_names = sorted(set(nested) - set(paths))
     return {**paths, **{name: nested[name] for name in inner_names}}, set(inner_names)
+
+
+def _pointer(key: str) -> str:
+    """A step of a JSON pointer (RFC 6901): unlike the engine's paths it can say any key, the empty one included."""
+    return "/" + key.replace("~", "~0").replace("/", "~1")

@@ -68,3 +68,40 @@ def test_a_value_nested_very_deep_does_not_end_the_file(engine: Engine, tmp_path
     rows = read(engine, "amazon_vendor_sales", b"\n".join(listed) + b"\n", tmp_path)
     assert told(rows) == []
     assert len(rows) == 20
+
+
+KEYS = [
+    "",
+    " ",
+    "*",
+    "**",
+    "[0]",
+    "$",
+    "#-1",
+    "0",
+    "a.b",
+    "a/b",
+    "a~b",
+    "~1",
+    "\\",
+    '\\"',
+    '"',
+    "'",
+    "\t",
+    "\n",
+    "\0",
+    "é",
+    "x" * 300,
+]
+
+
+@pytest.mark.parametrize("inner", [False, True])
+def test_any_key_is_kept_as_text(engine: Engine, tmp_path: Path, inner: bool) -> None:
+    listed = [json.loads(line) for line in lines("amazon_vendor_sales", len(KEYS))]
+    for row, key in zip(listed, KEYS, strict=True):
+        row.update({"more": {key: "kept"}} if inner else {key: "kept"})
+    text = "".join(json.dumps(row) + "\n" for row in listed).encode()
+    rows = read(engine, "amazon_vendor_sales", text, tmp_path)
+    assert told(rows) == []
+    assert len(rows) == len(KEYS)
+    assert sum("kept" in (row[-4] or "") for row in rows) == len(KEYS)

@@ -95,11 +95,29 @@ def test_it_runs_only_where_it_is_named() -> None:
 
 def test_inputs_are_those_of_the_mix_model() -> None:
     panel = simple_world(1)[0]
-    frame, channels, controls = sampling.inputs(panel)
+    price = panel.controls[0]
+    panel = replace(
+        panel,
+        controls=np.stack([price, 3.0 * price + 7.0, np.ones_like(price)]),
+        control_names=("price", "price again", "constant"),
+    )
+    frame, channels, controls = sampling.inputs(panel, 90)
     assert np.array_equal(frame[channels].to_numpy().T, panel.exposure[:, 0])
-    assert controls == ["trend", "control_0"]
-    assert frame["control_0"].std(ddof=0) == pytest.approx(1.0)
     assert pd.DatetimeIndex(frame["week"]).equals(panel.dates)
+    known = frame[controls].to_numpy()[:90]
+    assert len(controls) == 2  # trend and price; what repeats or never moves adds nothing
+    assert known.T @ known / 90 == pytest.approx(np.eye(2), abs=1e-9)
+    spanned = np.column_stack([np.ones(120), frame[controls]])
+    for column in (price[0], np.arange(120.0)):
+        assert spanned @ np.linalg.lstsq(spanned, column, rcond=None)[0] == pytest.approx(column)
+
+
+def test_inputs_of_the_known_periods_do_not_depend_on_what_follows() -> None:
+    panel = simple_world(1)[0]
+    wild = panel.controls.copy()
+    wild[:, :, 90:] *= 50
+    plain, other = (sampling.inputs(p, 90)[0][:90] for p in (panel, replace(panel, controls=wild)))
+    pd.testing.assert_frame_equal(plain, other)
 
 
 def test_crps_rewards_a_sharp_honest_forecast() -> None:

@@ -42,19 +42,26 @@ class Sampled:
     cpu_seconds: float
 
 
-def inputs(panel: Panel) -> tuple[pd.DataFrame, list[str], list[str]]:
-    """A national panel as the peer takes it, with channel and control columns; controls are standardised."""
-    frame = pd.DataFrame({"week": panel.dates})
+def inputs(panel: Panel, known: int) -> tuple[pd.DataFrame, list[str], list[str]]:
+    """A national panel as the peer takes it, with channel and control columns.
+
+    Controls and trend are turned into their principal components, of unit variance over the first `known` periods:
+    they span the same, and the sampler need not follow the demand proxies' correlation.
+    """
     channels = [f"media_{c}" for c in range(len(panel.channels))]
+    frame = pd.DataFrame({"week": panel.dates})
     for c, name in enumerate(channels):
         frame[name] = panel.exposure[c, 0]
-    t = len(frame)
-    frame["trend"] = np.linspace(-1.0, 1.0, t)
-    controls = ["trend"]
-    for k in range(len(panel.control_names)):
-        values = panel.controls[k, 0]
-        frame[f"control_{k}"] = (values - values.mean()) / (values.std() or 1.0)
-        controls.append(f"control_{k}")
+    listed = np.column_stack([np.arange(len(frame), dtype=float), *panel.controls[:, 0]])
+    centred = listed - listed[:known].mean(axis=0)
+    scale = centred[:known].std(axis=0)
+    live = scale > 0
+    centred = centred[:, live] / scale[live]
+    _, singular, turned = np.linalg.svd(centred[:known], full_matrices=False)
+    kept = singular > 1e-6 * singular[0]
+    values = centred @ (turned[kept].T * (np.sqrt(known) / singular[kept]))
+    controls = [f"control_{k}" for k in range(values.shape[1])]
+    frame[controls] = values
     return frame, channels, controls
 
 
@@ -70,7 +77,7 @@ def sample(panel: Panel, known: int, effort: Effort, seed: int) -> Sampled:
         from pymc_marketing.mmm import MMM, GeometricAdstock, LogisticSaturation
     except ImportError as error:
         raise Refusal("the Bayesian comparison needs pymc-marketing (make bayes)") from error
-    frame, channels, controls = inputs(panel)
+    frame, channels, controls = inputs(panel, known)
     y = pd.Series((panel.kpi * panel.money_per_kpi)[0], name="y")
     start = time.process_time()
     model = MMM(
