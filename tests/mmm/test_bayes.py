@@ -82,7 +82,7 @@ def test_the_gate_lets_a_converged_sampler_pass() -> None:
 
 
 def test_without_the_extra_the_job_says_so_in_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "arviz", None)
+    monkeypatch.setitem(sys.modules, "nutpie", None)
     with pytest.raises(Refusal, match="make bayes"):
         sampling.sample(simple_world(1)[0], 100, Effort(), 1)
 

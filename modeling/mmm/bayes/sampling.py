@@ -13,6 +13,8 @@ from __future__ import annotations
 import os
 import time
 from dataclasses import dataclass
+from importlib import import_module
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -58,7 +60,7 @@ def inputs(panel: Panel, known: int) -> tuple[pd.DataFrame, list[str], list[str]
     listed = np.column_stack([np.arange(len(frame), dtype=float), *panel.controls[:, 0]])
     centred = listed - listed[:known].mean(axis=0)
     scale = centred[:known].std(axis=0)
-    live = scale > 0
+    live = scale > 1e-9
     centred = centred[:, live] / scale[live]
     _, singular, turned = np.linalg.svd(centred[:known], full_matrices=False)
     kept = singular > 1e-6 * singular[0]
@@ -75,8 +77,7 @@ def sample(panel: Panel, known: int, effort: Effort, seed: int) -> Sampled:
         Refusal: pymc-marketing is not installed here.
     """
     try:
-        import arviz as az
-        import nutpie  # noqa: F401  (PyMC finds it by name)
+        import_module("nutpie")  # PyMC finds it by name
         from pymc_extras.prior import Prior
         from pymc_marketing.mmm import MMM, GeometricAdstock, LogisticSaturation
     except ImportError as error:
@@ -124,15 +125,27 @@ def sample(panel: Panel, known: int, effort: Effort, seed: int) -> Sampled:
         )
         values = ahead["y"] if hasattr(ahead, "data_vars") else ahead
         forecast = np.asarray(values.transpose("sample", "date").values)
-    fitted = model.fit_result[[v.name for v in model.model.free_RVs]].assign(returns=gain)
+    r_hat, ess = _mixing(
+        model.fit_result[[v.name for v in model.model.free_RVs]],
+        gain.isel(channel=spend > 0).to_dataset(name="returns"),
+    )
     return Sampled(
         returns=returns,
         forecast=forecast,
-        r_hat=float(az.rhat(fitted).to_array().max()),
-        ess=float(az.ess(fitted).to_array().min()),
+        r_hat=r_hat,
+        ess=ess,
         divergences=int(model.idata.sample_stats["diverging"].sum()),
         cpu_seconds=time.process_time() - start,
     )
+
+
+def _mixing(*draws: Any) -> tuple[float, float]:
+    """Largest R-hat and smallest bulk ESS over all variables; not a number where one of them never moved."""
+    import arviz as az
+
+    r_hat = [float(v.max(skipna=False)) for part in draws for v in az.rhat(part).values()]
+    ess = [float(v.min(skipna=False)) for part in draws for v in az.ess(part).values()]
+    return float(np.max(r_hat)), float(np.min(ess))
 
 
 def _largest(spend: Array) -> Array:
